@@ -28,14 +28,14 @@ LDFLAGS += $(LDFLAGS_$(MODE))
 PROGRAMS := api agent worker
 BINS     := $(PROGRAMS:%=$(B)/ceoagent-%)
 LIB      := $(B)/libceoagent.a
-LIB_SRC  := $(sort $(shell find libcommon -name '*.c'))
-SVC_SRC   = $(sort $(shell find services/$(1) -name '*.c'))
-UNIT     := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(shell find tests/unit -name 'test_*.c')))
-INTEG    := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(shell find tests/integration -name 'test_*.c')))
-HARNESS  := $(patsubst %.c,$(B)/%.o,$(sort $(shell find tests/harness -name '*.c')))
+LIB_SRC  := $(sort $(shell find libcommon -name '*.c' 2>/dev/null))
+SVC_SRC   = $(sort $(shell find services/$(1) -name '*.c' 2>/dev/null))
+UNIT     := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(shell find tests/unit -name 'test_*.c' 2>/dev/null)))
+INTEG    := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(shell find tests/integration -name 'test_*.c' 2>/dev/null)))
+HARNESS  := $(patsubst %.c,$(B)/%.o,$(sort $(shell find tests/harness -name '*.c' 2>/dev/null)))
 # What tests may link besides the library: every object of the services but their main.c.
-SVC_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(sort $(shell find services -name '*.c'))))
-C_FILES   = $(sort $(shell find libcommon services tests bench -name '*.[ch]'))
+SVC_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(sort $(shell find services -name '*.c' 2>/dev/null))))
+C_FILES   = $(sort $(shell find libcommon services tests bench -name '*.[ch]' 2>/dev/null))
 
 .PHONY: all help
 all: $(BINS) ## build the three programs (MODE=dev|release|asan|coverage|faults)
@@ -52,8 +52,8 @@ $(B)/%.o: %.c Makefile
 $(B)/libcommon/method/%.o: CFLAGS += -ffp-contract=off
 
 # Files put into the programs by EMBED (embed.h) are read by the assembler: rebuild when they change.
-EMBEDDED := $(shell find libcommon services migrations -name '*.json' -o -name '*.txt' -o -name '*.lua' -o -name '*.sql' -o -name '*.html')
-$(patsubst %.c,$(B)/%.o,$(shell grep -lE '^ *EMBED\(' -r libcommon services --include='*.c' 2>/dev/null)): $(EMBEDDED)
+EMBEDDED := $(shell find libcommon services migrations -name '*.json' -o -name '*.txt' -o -name '*.lua' -o -name '*.sql' -o -name '*.html' 2>/dev/null)
+$(patsubst %.c,$(B)/%.o,$(shell grep -lE '^ *EMBED.[a-z0-9_]+,' -r libcommon services --include='*.c' 2>/dev/null)): $(EMBEDDED)
 
 $(LIB): $(LIB_SRC:%.c=$(B)/%.o)
 	@rm -f $@

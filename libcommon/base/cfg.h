@@ -20,10 +20,10 @@ enum cfg_type {
     CFG_JSON    /* const char *, a JSON object */
 };
 
-#define CFG_SECRET 1u     /* never printed or logged */
-#define CFG_RELOAD 2u     /* read again on SIGHUP and when its file changes */
-#define CFG_REQUIRED 4u   /* no default: the start ends without it */
-#define CFG_API 8u        /* which programs use it */
+#define CFG_SECRET 1u   /* never printed or logged */
+#define CFG_RELOAD 2u   /* read again on SIGHUP and when its file changes */
+#define CFG_REQUIRED 4u /* no default: the start ends without it */
+#define CFG_API 8u      /* which programs use it */
 #define CFG_AGENT 16u
 #define CFG_WORKER 32u
 #define CFG_ALL (CFG_API | CFG_AGENT | CFG_WORKER)
@@ -31,12 +31,12 @@ enum cfg_type {
 struct cfg_option {
     enum cfg_type type;
     const char *name;
-    const char *dflt;    /* as text; NULL: unset (NULL string, 0, false) */
-    double min, max;     /* CFG_INT, CFG_REAL; length bounds of CFG_STRING when max > 0 */
+    const char *dflt; /* as text; NULL: unset (NULL string, 0, false) */
+    double min, max;  /* CFG_INT, CFG_REAL; length bounds of CFG_STRING when max > 0 */
     const char *allowed;
-    size_t offset;       /* of the member in the settings struct */
+    size_t offset; /* of the member in the settings struct */
     unsigned flags;
-    const char *help;    /* one line */
+    const char *help; /* one line */
 };
 
 /* Fills `into` from the environment: the rows whose flags intersect `programs`; others get their

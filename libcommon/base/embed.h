@@ -5,17 +5,17 @@
 #pragma once
 #include "libcommon/base/str.h"
 
-#define EMBED(symbol, path)                                                                        \
-    __asm__(".pushsection .rodata\n"                                                               \
-            ".balign 16\n"                                                                         \
-            ".global embed_" #symbol "\n"                                                          \
-            "embed_" #symbol ":\n"                                                                 \
-            ".incbin \"" path "\"\n"                                                               \
-            ".global embed_" #symbol "_end\n"                                                      \
-            "embed_" #symbol "_end:\n"                                                             \
-            ".byte 0\n"                                                                            \
-            ".popsection\n");                                                                      \
+#define EMBED(symbol, path)                   \
+    __asm__(".pushsection .rodata\n"          \
+            ".balign 16\n"                    \
+            ".global embed_" #symbol "\n"     \
+            "embed_" #symbol ":\n"            \
+            ".incbin \"" path "\"\n"          \
+            ".global embed_" #symbol "_end\n" \
+            "embed_" #symbol "_end:\n"        \
+            ".byte 0\n"                       \
+            ".popsection\n");                 \
     extern const char embed_##symbol[], embed_##symbol##_end[]
 
-#define embed_str(symbol)                                                                          \
+#define embed_str(symbol) \
     ((struct str){embed_##symbol, (size_t)(embed_##symbol##_end - embed_##symbol)})

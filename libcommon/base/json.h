@@ -17,7 +17,8 @@
 
 /* Strict: UTF-8, grammar of numbers, no control character, no \u0000, no lone surrogate escape, no
  * duplicate key in one object, nothing after the value, at most max_depth levels (an object or
- * array at the top is level 1). The message names the byte offset. ERR_INVALID or ERR_TOOBIG (depth). */
+ * array at the top is level 1). The message names the byte offset. ERR_INVALID or ERR_TOOBIG
+ * (depth). */
 int json_scan(struct str text, int max_depth, struct err *err) MUST_CHECK;
 
 /* json_scan, then the tree. *out is untouched on failure. */

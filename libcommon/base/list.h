@@ -49,5 +49,5 @@ static inline struct list *list_first(const struct list *head)
 
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 #define LIST_FOREACH(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
-#define LIST_FOREACH_SAFE(it, tmp, head)                                                           \
+#define LIST_FOREACH_SAFE(it, tmp, head) \
     for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)

@@ -18,3 +18,6 @@ void *map_del(struct map *m, struct str key);       /* the removed value, or NUL
 /* Walks all entries in no order; the map must not change meanwhile. Start with *pos = 0; false at
  * the end. */
 bool map_next(const struct map *m, size_t *pos, struct str *key, void **value);
+
+/* The hash itself: the same for the same bytes within a process, different in another. */
+uint64_t map_hash(struct str key);

@@ -16,7 +16,8 @@ enum metric {
     METRIC__MAX
 };
 
-/* Label values follow in the order of the table, as many as the metric has; unused ones are NULL. */
+/* Label values follow in the order of the table, as many as the metric has; unused ones are NULL.
+ */
 void metric_add(enum metric m, double v, const char *l1, const char *l2, const char *l3);
 void metric_set(enum metric m, double v, const char *l1, const char *l2, const char *l3);
 void metric_observe(enum metric m, double v, const char *l1, const char *l2, const char *l3);

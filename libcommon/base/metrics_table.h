@@ -1,5 +1,5 @@
-/* metrics_table.h: X(id, name, type, labels separated by commas, buckets separated by spaces, help).
- * Included several times with different X; the names of the reference come first. */
+/* metrics_table.h: X(id, name, type, labels separated by commas, buckets separated by spaces,
+ * help). Included several times with different X; the names of the reference come first. */
 X(M_HTTP_REQUESTS, "http_requests_total", METRIC_COUNTER, "method,endpoint,status", "",
   "Requests by route pattern and status code")
 X(M_HTTP_DURATION, "http_request_duration_seconds", METRIC_HISTOGRAM, "method,endpoint",
@@ -19,7 +19,8 @@ X(M_AGENT_RESUMED, "agent_runs_resumed_total", METRIC_COUNTER, "", "",
   "Runs taken over after another agent lost its lease")
 X(M_AGENT_LEASE_LOST, "agent_lease_lost_total", METRIC_COUNTER, "", "",
   "Leases lost while a run was in hand")
-X(M_DECISIONS, "decisions_total", METRIC_COUNTER, "decision_type,status", "", "Decisions that ended")
+X(M_DECISIONS, "decisions_total", METRIC_COUNTER, "decision_type,status", "",
+  "Decisions that ended")
 X(M_DECISION_CONFIDENCE, "decision_confidence", METRIC_HISTOGRAM, "", "0 0.5 0.6 0.7 0.8 0.9 1",
   "Confidence of completed decisions")
 X(M_SKILLS, "skill_executions_total", METRIC_COUNTER, "skill_name,status", "", "Tool calls")

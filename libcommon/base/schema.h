@@ -1,14 +1,15 @@
 /* schema.h: validation by JSON Schema (draft 2020-12), the keywords that our schemas use: $ref to
- * "#/..." , type, enum, const, properties, required, additionalProperties, propertyNames, minProperties,
- * maxProperties, items, minItems, maxItems, uniqueItems, minLength, maxLength (code points),
- * pattern (POSIX ERE plus \d \w \s), minimum, maximum, exclusiveMinimum, exclusiveMaximum,
- * multipleOf, oneOf, anyOf, allOf, not. Unknown keywords are ignored. Pure; recursion is bounded. */
+ * "#/..." , type, enum, const, properties, required, additionalProperties, propertyNames,
+ * minProperties, maxProperties, items, minItems, maxItems, uniqueItems, minLength, maxLength (code
+ * points), pattern (POSIX ERE plus \d \w \s), minimum, maximum, exclusiveMinimum, exclusiveMaximum,
+ * multipleOf, oneOf, anyOf, allOf, not. Unknown keywords are ignored. Pure; recursion is bounded.
+ */
 #pragma once
 #include "libcommon/base/json.h"
 
 struct schema_fault {
-    char field[256];  /* JSON Pointer into the value; "" is the value itself */
-    char reason[48];  /* the keyword that failed: "required", "type", "maxLength", ... */
+    char field[256];   /* JSON Pointer into the value; "" is the value itself */
+    char reason[48];   /* the keyword that failed: "required", "type", "maxLength", ... */
     char message[256]; /* one sentence for people, names what is allowed */
 };
 

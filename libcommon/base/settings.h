@@ -47,7 +47,8 @@ extern const struct cfg_option settings_rows[];
 extern const size_t settings_count;
 
 /* cfg_load over the table, then the rules between settings (DATABASE_MIGRATE_URL defaults to
- * DATABASE_URL, BROKER_URL and RESULT_URL to REDIS_URL, PROVIDERS to those that have a key or a base
- * URL, else offline; a model name is required with its provider; SECRET_KEY may stay unset). */
+ * DATABASE_URL, BROKER_URL and RESULT_URL to REDIS_URL, PROVIDERS to those that have a key or a
+ * base URL, else offline; a model name is required with its provider; SECRET_KEY may stay unset).
+ */
 int settings_load(struct settings *s, unsigned program, struct err *err) MUST_CHECK;
 void settings_free(struct settings *s);

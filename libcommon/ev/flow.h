@@ -8,7 +8,8 @@
  *
  * A step sees only WAKE_ENTER and WAKE_REPLY. Its timeout is a backstop (ops carry the deadlines)
  * and fails the flow with ERR_TIMEOUT, a cancel with ERR_CANCELLED, after `abandon` has cancelled
- * every op in flight. A step marked `finish` has a write in flight: cancel and timeout wait for it. */
+ * every op in flight. A step marked `finish` has a write in flight: cancel and timeout wait for it.
+ */
 #pragma once
 #include "libcommon/base/err.h"
 #include "libcommon/ev/timer.h"

@@ -19,8 +19,8 @@ bool loop_until(struct loop *l, bool (*cond)(void *arg), void *arg, int timeout_
 /* For adapters in io/ alone. */
 struct event_base *loop_base(struct loop *l);
 
-/* A function to run later in this turn, after the callback that is running; each `deferred` is queued
- * at most once. Embedded by its owner; deferred_cancel before the owner goes away. */
+/* A function to run later in this turn, after the callback that is running; each `deferred` is
+ * queued at most once. Embedded by its owner; deferred_cancel before the owner goes away. */
 struct deferred {
     struct list link; /* self-linked when idle */
     void (*fn)(struct deferred *d);

@@ -1,7 +1,7 @@
-/* op.h: one asynchronous operation, embedded in what the caller owns (struct pg_op, http_call, ...).
- * A deadline is a required argument. The callback runs exactly once, from the loop, never before the
- * starting function returns; after op_cancel it never runs. Only the owner frees the memory, and
- * only after the callback or op_cancel.
+/* op.h: one asynchronous operation, embedded in what the caller owns (struct pg_op, http_call,
+ * ...). A deadline is a required argument. The callback runs exactly once, from the loop, never
+ * before the starting function returns; after op_cancel it never runs. Only the owner frees the
+ * memory, and only after the callback or op_cancel.
  *
  *     IDLE --op_begin--> RUNNING --op_finish--> DONE (callback deferred, then runs) --> IDLE
  *                           |  \--deadline: adapter's cancel, then ERR_TIMEOUT as finish
