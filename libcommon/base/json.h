@@ -53,7 +53,7 @@ cJSON *json_add_obj(cJSON *obj, const char *key);
 cJSON *json_add_arr(cJSON *obj, const char *key);
 void json_push_str(cJSON *arr, const char *s);
 void json_push_num(cJSON *arr, double v);
-/* Moves an unowned item in, or a deep copy of an owned one. */
+/* A deep copy of the item (NULL gives null). To move an unowned one in, cJSON_AddItemToObject. */
 void json_add_copy(cJSON *obj, const char *key, const cJSON *item);
 void json_push_copy(cJSON *arr, const cJSON *item);
 
