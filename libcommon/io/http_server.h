@@ -1,16 +1,16 @@
-/* http_server.h: a strict HTTP/1.1 server on libevent's listener and bufferevents; the wire is read by
- * http_parser 2.9.4 with our checks on top: no space before a colon, no obs-fold, no bare LF, Host
- * exactly once, Transfer-Encoding exactly "chunked" and never with Content-Length, HTTP/1.0 and 1.1
- * only; absolute-form targets become origin-form. RFC 9110, RFC 9112.
+/* http_server.h: a strict HTTP/1.1 server on libevent's listener and bufferevents; the wire is read
+ * by http_parser 2.9.4 with our checks on top: no space before a colon, no obs-fold, no bare LF,
+ * Host exactly once, Transfer-Encoding exactly "chunked" and never with Content-Length, HTTP/1.0
+ * and 1.1 only; absolute-form targets become origin-form. RFC 9110, RFC 9112.
  *
- * Own timers: accept to complete head, body, idle between requests, write progress. Caps: connections
- * (503 and close above), head size (431), body size per request (413). Pipelined requests are
- * answered in order, one in hand at a time. A half-close by the client is no close: the answer still
- * goes out. HEAD and Expect: 100-continue are handled here.
+ * Own timers: accept to complete head, body, idle between requests, write progress. Caps:
+ * connections (503 and close above), head size (431), body size per request (413). Pipelined
+ * requests are answered in order, one in hand at a time. A half-close by the client is no close:
+ * the answer still goes out. HEAD and Expect: 100-continue are handled here.
  *
  * A stream (server-sent events) whose unsent output passes stream_max is dropped: on_close with
- * HTTP_CLOSE_SLOW. One loop; a request object lives until http_reply / http_stream_end completed, or
- * on_close ran. */
+ * HTTP_CLOSE_SLOW. One loop; a request object lives until http_reply / http_stream_end completed,
+ * or on_close ran. */
 #pragma once
 #include "libcommon/base/arena.h"
 #include "libcommon/base/buf.h"
@@ -21,8 +21,8 @@ struct http_conn;
 
 struct http_server_options {
     const char *host;
-    int port;            /* 0: a free one, see http_server_port */
-    int max_connections; /* 0: 10000 */
+    int port;                                    /* 0: a free one, see http_server_port */
+    int max_connections;                         /* 0: 10000 */
     int64_t head_ms, body_ms, idle_ms, write_ms; /* 0: 10 s, 60 s, 75 s, 30 s */
     size_t max_head;                             /* 0: 32 KiB */
     size_t max_body;                             /* 0: 10 MiB; a request's own limit may be lower */
@@ -39,24 +39,24 @@ struct http_header {
 struct http_req {
     struct arena *arena; /* of this request: freed with it */
     struct http_conn *conn;
-    const char *method;          /* "GET" ... */
-    struct str path;             /* still percent-encoded, without query */
-    struct str query;            /* behind "?", or empty */
+    const char *method; /* "GET" ... */
+    struct str path;    /* still percent-encoded, without query */
+    struct str query;   /* behind "?", or empty */
     const struct http_header *headers;
     int header_count;
     struct str body;
-    const char *peer;            /* address of the socket's peer */
-    int64_t received_us;         /* clock_mono_us at the complete head */
+    const char *peer;    /* address of the socket's peer */
+    int64_t received_us; /* clock_mono_us at the complete head */
     /* The application's. on_close runs if the client goes away or the stream is dropped before the
      * answer is complete; afterwards the request is gone. It does not run after http_reply. */
     void (*on_close)(struct http_req *req, enum http_close why);
     void *user;
 };
 
-/* on_head (may be NULL) runs when the head is complete and may refuse early or lower the body limit:
- * it returns the body limit in bytes, or -1 after it has replied itself.
- * on_request runs when the body is complete. on_done (may be NULL) runs when the last byte of the
- * answer is written or the connection is gone: for metrics; status 0 when nothing was answered. */
+/* on_head (may be NULL) runs when the head is complete and may refuse early or lower the body
+ * limit: it returns the body limit in bytes, or -1 after it has replied itself. on_request runs
+ * when the body is complete. on_done (may be NULL) runs when the last byte of the answer is written
+ * or the connection is gone: for metrics; status 0 when nothing was answered. */
 struct http_handler {
     int64_t (*on_head)(struct http_req *req, void *arg);
     void (*on_request)(struct http_req *req, void *arg);
@@ -83,8 +83,8 @@ const char *http_req_param(struct http_req *req, const char *name, bool *bad);
 /* Percent-decodes; NULL when malformed or holding NUL. */
 const char *http_decode(struct arena *a, struct str s);
 
-/* headers: lines "Name: value\r\n" together, may be NULL. Content-Length, Date, Connection are added
- * here; the body is copied. gzip when the client accepts it and the body has over 1 KiB. */
+/* headers: lines "Name: value\r\n" together, may be NULL. Content-Length, Date, Connection are
+ * added here; the body is copied. gzip when the client accepts it and the body has over 1 KiB. */
 void http_reply(struct http_req *req, int status, const char *headers, struct str body);
 
 /* Server-sent events: 200 with text/event-stream, X-Accel-Buffering: no, no-store. */
