@@ -275,7 +275,9 @@ CREATE TABLE audit_logs (
 );
 CREATE INDEX audit_tenant_time ON audit_logs (tenant_id, timestamp DESC);
 
--- Rights and policies, by table: what the app role may do, and whether rows have an owner.
+-- Rights and policies, by table: what the app role may do, and whether rows have an owner. The login user
+-- inherits both roles' policies as their member, so the service's policy also asks for the switch itself:
+-- a transaction that forgot set_config('role', ...) sees nothing.
 DO $$
 DECLARE
     t record;
@@ -302,8 +304,8 @@ BEGIN
                         WITH CHECK (tenant_id = app_tenant()%s)', t.name,
                        CASE WHEN t.owned THEN ' AND (app_sees_all() OR user_id = app_user())' ELSE '' END,
                        CASE WHEN t.owned THEN ' AND (app_sees_all() OR user_id = app_user())' ELSE '' END);
-        EXECUTE format('CREATE POLICY service_rows ON %I TO ceoagent_service USING (true) WITH CHECK (true)',
-                       t.name);
+        EXECUTE format('CREATE POLICY service_rows ON %I TO ceoagent_service USING (current_user = ''ceoagent_service'')
+                        WITH CHECK (current_user = ''ceoagent_service'')', t.name);
     END LOOP;
 END $$;
 -- Events, outbox rows and audit records are append-only for the app role (no UPDATE above).
