@@ -8,6 +8,7 @@
 #include "libcommon/ev/op.h"
 
 struct http_client;
+struct sockaddr;
 
 struct http_client_options {
     int max_connections;      /* in all; waiting calls queue inside */
@@ -25,12 +26,12 @@ struct http_call {
     struct op op; /* op.err: 0 when an answer arrived whole, whatever its status */
     /* result */
     int status;
-    struct buf body;            /* unless on_data is set; ERR_TOOBIG over max_body */
-    struct str content_type;    /* in the arena */
-    int64_t retry_after_ms;     /* of Retry-After (seconds or date) or retry-after-ms; -1: none */
-    struct str request_id;      /* header request-id or x-request-id */
-    bool sent;                  /* false: the request surely never reached the server */
-    int64_t first_byte_us;      /* time to the first byte of the answer */
+    struct buf body;         /* unless on_data is set; ERR_TOOBIG over max_body */
+    struct str content_type; /* in the arena */
+    int64_t retry_after_ms;  /* of Retry-After (seconds or date) or retry-after-ms; -1: none */
+    struct str request_id;   /* header request-id or x-request-id */
+    bool sent;               /* false: the request surely never reached the server */
+    int64_t first_byte_us;   /* time to the first byte of the answer */
     void *priv;
 };
 
@@ -44,6 +45,10 @@ struct http_request {
     /* Streaming: called for each piece of a 2xx answer's body; other answers go to `body`. Return
      * false to end the call (ERR_CANCELLED is then reported through op as any end). */
     bool (*on_data)(struct http_call *call, struct str data);
+    /* Against requests to inside addresses: called with each resolved address before it is
+     * connected to; false: ERR_DENIED. Such calls never share a connection. NULL: every address. */
+    bool (*allow_address)(const struct sockaddr *address, void *arg);
+    void *allow_arg;
 };
 
 /* deadline_ms bounds the whole call. op_cancel closes the transfer down to the socket. After the
