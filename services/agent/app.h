@@ -1,0 +1,51 @@
+/* app.h: the agent process: one loop, the clients of its peers, the runs it holds. */
+#pragma once
+#include "libcommon/base/map.h"
+#include "libcommon/base/settings.h"
+#include "libcommon/io/http_client.h"
+#include "libcommon/io/http_server.h"
+#include "libcommon/io/pg.h"
+#include "libcommon/io/redis.h"
+#include "libcommon/llm/provider.h"
+#include "libcommon/queue/consumer.h"
+#include "libcommon/sec/crypt.h"
+#include "services/agent/engine/engine.h"
+
+struct lease;
+struct sweep;
+
+struct app {
+    struct settings settings;
+    struct arena *arena; /* of the process: names, the tool table */
+    const char *node;    /* unique among living agents */
+    struct loop *loop;
+    struct pg *pg;
+    struct redis *redis;
+    struct broker *broker;
+    struct consumer *consumer;
+    struct keyring *ring;
+    struct http_client *http;
+    struct llm_chain *chain;
+    struct http_server *health;
+    struct redis_sub *control;
+
+    const struct engine_tool *tools; /* what the model is offered */
+    int tool_count;
+
+    struct map *runs; /* by the 16 bytes of the decision's id */
+    int64_t max_runs;
+    struct lease *lease;
+    struct sweep *sweep;
+    bool draining;
+    struct timer drain_timer;
+    int exit_code;
+};
+
+/* Builds everything; nothing runs before loop_run. */
+int app_new(struct app *app, struct err *err) MUST_CHECK;
+void app_free(struct app *app);
+/* SIGTERM: stops claiming, hands back or finishes what is in hand within GRACE_SECONDS, then stops
+ * the loop. Repeatable. */
+void app_drain(struct app *app);
+/* Room for how many more runs; 0 while draining. */
+int app_room(const struct app *app);
