@@ -39,36 +39,22 @@ static void drop_overdue(struct app *app)
     free(over);
 }
 
-static const struct uuid *find_id(const struct lease *l, const struct uuid *id, int *index)
-{
-    for (int i = *index; i < l->count; i++)
-        if (memcmp(&l->ids[i], id, sizeof(*id)) == 0) {
-            *index = i;
-            return &l->ids[i];
-        }
-    return NULL;
-}
-
-/* Rows come for the leases that are still held; the others are lost. */
+/* Rows come for the leases that are still held; of those asked for, the others are lost. A lease taken
+ * anew meanwhile ends later than `until` and is left alone. */
 static void apply_renewal(struct lease *l)
 {
     int64_t until = l->sent_us + l->app->settings.lease_s * 1000000;
-    bool *held = arena_array(l->arena, bool, l->count);
 
     for (int row = 0; row < pg_rows(l->op.result, l->stmt); row++) {
-        struct uuid id = pg_get_uuid(l->op.result, l->stmt, row, 0);
-        struct run *r = run_find(l->app, id);
-        int i = 0;
+        struct run *r = run_find(l->app, pg_get_uuid(l->op.result, l->stmt, row, 0));
 
-        if (find_id(l, &id, &i) != NULL)
-            held[i] = true;
         if (r != NULL)
             run_renewed(r, until, pg_get_bool(l->op.result, l->stmt, row, 1));
     }
     for (int i = 0; i < l->count; i++) {
-        struct run *r = held[i] ? NULL : run_find(l->app, l->ids[i]);
+        struct run *r = run_find(l->app, l->ids[i]);
 
-        if (r != NULL)
+        if (r != NULL && run_lease_until(r) < until)
             run_lost(r, "another agent has the lease, or the decision is gone");
     }
 }

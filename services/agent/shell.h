@@ -52,7 +52,7 @@ struct run {
     int64_t lease_until_us;
     int64_t claimed_us;
     bool cancelling, releasing, seconds_out;
-    int chunk_seq;
+    bool append_refused; /* the last append found its place or its lease taken */
 };
 #define RUN_MAGIC 0x52554e31u
 

@@ -26,10 +26,15 @@
  *   observe NAME     {"tool","tool_use_id","input","output"|"error":{code,message,details},"nonce",
  *                     "job_id"?}                                         a tool call that ended
  *   repair           {"faults":[...], "attempt"}                         made by the engine (RECORD)
- *   budget           {"budget","limit","used"}                           made by the engine, or by the shell
- *                                                                        when the seconds ran out
+ *   budget           {"budget","limit","used","last_call"?}              made by the engine, or by the shell when
+ *                                                                        the seconds run out: the shell has then
+ *                                                                        cancelled every action in flight (they get
+ *                                                                        no event). last_call true: one forced
+ *                                                                        submit_decision is still allowed; false:
+ *                                                                        the time is up, FINISH with what there is
  *   error model      {"code","message","provider_message","retry_after_ms"}   a model call that failed
- *   cancel           {"by"}                                              from the shell
+ *   cancel           {"by","partial":[{"action_id","text"}]}             from the shell, after it cancelled every
+ *                                                                        action in flight (no event for them)
  *   resume           {"attempt","from_seq","node"}                       from the shell, after a take-over
  *   final            {"status","result","recommendation","error","usage","agent","skills","lang",
  *                     "degraded"}                                        FINISH, as recorded
@@ -145,6 +150,8 @@ struct engine_view {
     bool degraded;
     int64_t steps, tokens_in, tokens_out;
     double usd;                /* NAN: unknown */
+    bool taint;                /* untrusted text has reached the run */
+    int64_t budget_seconds;
     int64_t started_us;        /* of the first event; 0: none yet */
 };
 void engine_look(const struct engine *e, struct engine_view *out);
