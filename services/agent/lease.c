@@ -1,5 +1,5 @@
-/* lease.c: see lease.h. A renewal that fails is tried again each second; meanwhile runs whose time is
- * over are given up one by one. */
+/* lease.c: see lease.h. A renewal that fails is tried again each second; meanwhile runs whose time
+ * is over are given up one by one. */
 #include "libcommon/base/compat.h"
 #include "services/agent/lease.h"
 
@@ -39,8 +39,8 @@ static void drop_overdue(struct app *app)
     free(over);
 }
 
-/* Rows come for the leases that are still held; of those asked for, the others are lost. A lease taken
- * anew meanwhile ends later than `until` and is left alone. */
+/* Rows come for the leases that are still held; of those asked for, the others are lost. A lease
+ * taken anew meanwhile ends later than `until` and is left alone. */
 static void apply_renewal(struct lease *l)
 {
     int64_t until = l->sent_us + l->app->settings.lease_s * 1000000;
@@ -97,8 +97,8 @@ static void on_timer(struct timer *t)
         epochs[l->count++] = run_epoch(run);
     }
     b = pg_batch_new(l->arena, PG_SERVICE, NULL, NULL, false, PG_IDEMPOTENT);
-    l->stmt = decisions_add_renew(b, l->arena, l->ids, epochs, l->count,
-                                  l->app->settings.lease_s * 1000);
+    l->stmt =
+        decisions_add_renew(b, l->arena, l->ids, epochs, l->count, l->app->settings.lease_s * 1000);
     l->sent_us = clock_mono_us();
     pg_submit(l->app->pg, b, l->app->settings.lease_s * 1000 / 3, &l->op, on_renewed, l);
 }

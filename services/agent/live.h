@@ -1,5 +1,5 @@
-/* live.h: what an agent says while it works, on the decision's channel (libcommon/model/live.h). Lost messages
- * do no harm: the event log has the truth. */
+/* live.h: what an agent says while it works, on the decision's channel (libcommon/model/live.h).
+ * Lost messages do no harm: the event log has the truth. */
 #pragma once
 #include "services/agent/shell.h"
 

@@ -39,8 +39,8 @@ static void copy_decision(struct arena *a, const struct decision *from, struct d
     to->query = arena_strdup(a, from->query);
     to->context = from->context.p == NULL ? (struct str){0} : arena_str(a, from->context);
     to->options = copy_texts(a, from->options, from->option_count);
-    to->documents = arena_memdup(a, from->documents,
-                                 sizeof(struct uuid) * (size_t)from->document_count);
+    to->documents =
+        arena_memdup(a, from->documents, sizeof(struct uuid) * (size_t)from->document_count);
     to->type = arena_strdup(a, from->type);
     to->agent_mode = arena_strdup(a, from->agent_mode);
     to->params = arena_str(a, from->params);
@@ -121,7 +121,7 @@ static void run_free(void *p)
 {
     struct run *r = p;
 
-    LIST_FOREACH_SAFE(it, tmp, &r->appends) {
+    LIST_FOREACH_SAFE (it, tmp, &r->appends) {
         struct append *ap = LIST_ENTRY(it, struct append, link);
 
         arena_free(ap->arena);
@@ -135,7 +135,7 @@ static void run_free(void *p)
 
 static void cancel_actions(struct run *r)
 {
-    LIST_FOREACH_SAFE(it, tmp, &r->actions)
+    LIST_FOREACH_SAFE (it, tmp, &r->actions)
         action_cancel(action_of(it));
 }
 
@@ -178,7 +178,8 @@ void run_renewed(struct run *r, int64_t lease_until_us, bool cancel_asked)
         run_cancel(r);
 }
 
-/* --- loading: fold the log ---------------------------------------------------------------------- */
+/* --- loading: fold the log ----------------------------------------------------------------------
+ */
 
 static void to_engine(const struct event *e, struct engine_event *out)
 {
@@ -263,7 +264,8 @@ static int fold_log(struct run *r, int stmt, struct err *err)
     if (rc < 0)
         return rc;
     for (int i = 0; i < n; i++) {
-        if (events[i].seq != i + 1 || !event_verify(&events[i], r->decision.id, r->decision.head_hash))
+        if (events[i].seq != i + 1 ||
+            !event_verify(&events[i], r->decision.id, r->decision.head_hash))
             return err_set(err, ERR_PROTOCOL, "the chain is broken at event %d", i + 1);
         memcpy(r->decision.head_hash, events[i].hash, 32);
         r->decision.head_seq = events[i].seq;
@@ -336,7 +338,8 @@ void run_start(struct app *app, const struct decision *claimed, int64_t lease_un
     load(r);
 }
 
-/* --- playing ------------------------------------------------------------------------------------ */
+/* --- playing ------------------------------------------------------------------------------------
+ */
 
 static bool loading(const struct run *r)
 {
@@ -397,7 +400,7 @@ void run_cancel(struct run *r)
     payload = cJSON_CreateObject();
     json_add_str(payload, "by", "user");
     partial = json_add_arr(payload, "partial");
-    LIST_FOREACH(it, &r->actions) {
+    LIST_FOREACH (it, &r->actions) {
         const struct action_flow *f = action_of(it);
         struct str text = action_partial(f);
         cJSON *item;
@@ -413,7 +416,8 @@ void run_cancel(struct run *r)
     run_append(r, append_json(r, "cancel", NULL, payload));
 }
 
-/* --- recording ---------------------------------------------------------------------------------- */
+/* --- recording ----------------------------------------------------------------------------------
+ */
 
 struct append *append_new(struct run *r, int events)
 {
@@ -484,7 +488,7 @@ static void appends_kick(struct run *r)
 {
     if (r->in_flight > 0 || loading(r) || list_empty(&r->appends))
         return;
-    LIST_FOREACH(it, &r->appends) {
+    LIST_FOREACH (it, &r->appends) {
         r->in_flight++;
         if (LIST_ENTRY(it, struct append, link)->end != NULL || r->in_flight == 16)
             break;
@@ -504,9 +508,10 @@ static void finish(struct run *r, const struct decision_end *end)
     metric_observe(M_AGENT_DURATION, seconds, view.mode, status, NULL);
     metric_add(M_DECISIONS, 1, r->decision.type, status, NULL);
     if (strcmp(status, "success") == 0)
-        metric_observe(M_DECISION_CONFIDENCE,
-                       json_num(json_at(engine_final(r->engine), "/recommendation"), "confidence", 0),
-                       NULL, NULL, NULL);
+        metric_observe(
+            M_DECISION_CONFIDENCE,
+            json_num(json_at(engine_final(r->engine), "/recommendation"), "confidence", 0), NULL,
+            NULL, NULL);
     log_info("agent_execution", LOG_S("request_id", r->decision.request_id),
              LOG_S("decision_id", uuid_text(r->decision.id, id)), LOG_S("status", end->status),
              LOG_S("mode", view.mode), LOG_I("steps", view.steps),
@@ -637,7 +642,8 @@ static void on_appended(struct op *op)
     }
 }
 
-/* --- handing back -------------------------------------------------------------------------------- */
+/* --- handing back --------------------------------------------------------------------------------
+ */
 
 static void on_released(struct op *op)
 {

@@ -4,11 +4,12 @@
  *      \                       |  \--run_release (drain)--> RELEASING --handed back--> gone
  *       \----------------------+--lease lost, log unreadable--> gone (another agent goes on)
  *
- * One appender a run: what flows hand in is chained and committed in order, several at once when they
- * wait together, and folded only after the commit. An append whose outcome is unknown is settled by
- * reading the log: it is idempotent on (decision, seq, hash). */
+ * One appender a run: what flows hand in is chained and committed in order, several at once when
+ * they wait together, and folded only after the commit. An append whose outcome is unknown is
+ * settled by reading the log: it is idempotent on (decision, seq, hash). */
 #pragma once
 #include "libcommon/base/arena.h"
+#include "libcommon/ev/backoff.h"
 #include "libcommon/model/decisions.h"
 #include "libcommon/model/events.h"
 #include "services/agent/app.h"
@@ -20,8 +21,8 @@ struct action_flow;
 void run_start(struct app *app, const struct decision *claimed, int64_t lease_until_us);
 struct run *run_find(struct app *app, struct uuid decision);
 
-/* The lease: what to renew, and what became of it. lease_until_us: monotonic, counted from before the
- * renewal was sent. */
+/* The lease: what to renew, and what became of it. lease_until_us: monotonic, counted from before
+ * the renewal was sent. */
 struct uuid run_id(const struct run *r);
 int64_t run_epoch(const struct run *r);
 void run_renewed(struct run *r, int64_t lease_until_us, bool cancel_asked);
@@ -40,11 +41,11 @@ struct run {
     struct app *app;
     struct arena *arena; /* of the run */
     struct decision decision;
-    cJSON *request;      /* what the engine sees */
+    cJSON *request; /* what the engine sees */
     struct engine *engine;
-    struct list actions;  /* action_flow.link: in flight */
-    struct list appends;  /* append.link: waiting, then in flight */
-    int in_flight;        /* how many at the head of appends are being committed */
+    struct list actions; /* action_flow.link: in flight */
+    struct list appends; /* append.link: waiting, then in flight */
+    int in_flight;       /* how many at the head of appends are being committed */
     struct arena *append_arena;
     struct pg_op append_op;
     struct backoff append_backoff;

@@ -1,45 +1,44 @@
 /* engine.h: the reasoning engine. A run is data: engine_next yields the actions that may start now,
- * engine_apply folds one event. Both are pure: no I/O, no clock, no randomness (times and nonces come
- * with the events), no memory outside the run's arena. The same request, settings and events give the
- * same state and so the same next actions, on any machine, in any later release that still reads the
- * events' format.
+ * engine_apply folds one event. Both are pure: no I/O, no clock, no randomness (times and nonces
+ * come with the events), no memory outside the run's arena. The same request, settings and events
+ * give the same state and so the same next actions, on any machine, in any later release that still
+ * reads the events' format.
  *
  *     engine_new --> engine_next: GATHER            (the documents, or what the knowledge base has)
  *        fold "observe gather" --> RECORD           (strategy chosen; detectors' findings)
  *        then by strategy (a pair of functions each, see strategies in fold.c):
- *          react:  MODEL --> tool_use blocks: TOOL ... (several at once) --> MODEL ... --> submit_decision
- *          plan:   MODEL(submit_plan) --> TOOL by the graph, independent ones at once --> replan on failure
+ *          react:  MODEL --> tool_use blocks: TOOL ... (several at once) --> MODEL ... -->
+ * submit_decision plan:   MODEL(submit_plan) --> TOOL by the graph, independent ones at once -->
+ * replan on failure
  *                  --> MODEL --> submit_decision
- *        submit_decision --> valid: FINISH completed | faults: RECORD repair --> MODEL (twice at most)
- *        budget out --> RECORD budget --> MODEL forced to submit_decision (kept in reserve) --> FINISH
- *        model failed for good --> FINISH failed       cancel event --> FINISH cancelled
+ *        submit_decision --> valid: FINISH completed | faults: RECORD repair --> MODEL (twice at
+ * most) budget out --> RECORD budget --> MODEL forced to submit_decision (kept in reserve) -->
+ * FINISH model failed for good --> FINISH failed       cancel event --> FINISH cancelled
  *
  * Events (their payloads are JSON objects; the log's types in brackets):
- *   observe gather   {"material":[chunk...], "missing":[...], "nonce"}   chunks as in method/analyst.h
- *   plan  strategy   {"mode": "react", "why"}                            made by the engine (RECORD)
- *   observe detectors {"findings":[...]}                                 made by the engine (RECORD)
- *   reason model     {"content":[blocks], "stop_reason", "usage":{...}, "provider", "model",
- *                     "cost_usd", "degraded", "attempts", "nonce"}       a model call that answered
- *   reason STAGE     {"stage","output"}                                  a stage of the offline analyst
- *   plan  graph      {"steps":[...]}                                     made by the engine (RECORD)
- *   tool  NAME       {"input", "tool_use_id"}                            intent of a call with side effects
+ *   observe gather   {"material":[chunk...], "missing":[...], "nonce"}   chunks as in
+ * method/analyst.h plan  strategy   {"mode": "react", "why"}                            made by the
+ * engine (RECORD) observe detectors {"findings":[...]}                                 made by the
+ * engine (RECORD) reason model     {"content":[blocks], "stop_reason", "usage":{...}, "provider",
+ * "model", "cost_usd", "degraded", "attempts", "nonce"}       a model call that answered reason
+ * STAGE     {"stage","output"}                                  a stage of the offline analyst plan
+ * graph      {"steps":[...]}                                     made by the engine (RECORD) tool
+ * NAME       {"input", "tool_use_id"}                            intent of a call with side effects
  *   observe NAME     {"tool","tool_use_id","input","output"|"error":{code,message,details},"nonce",
  *                     "job_id"?}                                         a tool call that ended
- *   repair           {"faults":[...], "attempt"}                         made by the engine (RECORD)
- *   budget           {"budget","limit","used","last_call"?}              made by the engine, or by the shell when
- *                                                                        the seconds run out: the shell has then
- *                                                                        cancelled every action in flight (they get
- *                                                                        no event). last_call true: one forced
- *                                                                        submit_decision is still allowed; false:
- *                                                                        the time is up, FINISH with what there is
- *   error model      {"code","message","provider_message","retry_after_ms"}   a model call that failed
- *   cancel           {"by","partial":[{"action_id","text"}]}             from the shell, after it cancelled every
- *                                                                        action in flight (no event for them)
- *   resume           {"attempt","from_seq","node"}                       from the shell, after a take-over
- *   final            {"status","result","recommendation","error","usage","agent","skills","lang",
- *                     "degraded"}                                        FINISH, as recorded
- * Procedure for a change of a payload: raise ENGINE_FORMAT, keep reading the old number in fold.c, add the
- * old log to tests/data/logs/ (they are replayed for ever). */
+ *   repair           {"faults":[...], "attempt"}                         made by the engine
+ * (RECORD) budget           {"budget","limit","used","last_call"?}              made by the engine,
+ * or by the shell when the seconds run out: the shell has then cancelled every action in flight
+ * (they get no event). last_call true: one forced submit_decision is still allowed; false: the time
+ * is up, FINISH with what there is error model
+ * {"code","message","provider_message","retry_after_ms"}   a model call that failed cancel
+ * {"by","partial":[{"action_id","text"}]}             from the shell, after it cancelled every
+ *                                                                        action in flight (no event
+ * for them) resume           {"attempt","from_seq","node"}                       from the shell,
+ * after a take-over final
+ * {"status","result","recommendation","error","usage","agent","skills","lang", "degraded"} FINISH,
+ * as recorded Procedure for a change of a payload: raise ENGINE_FORMAT, keep reading the old number
+ * in fold.c, add the old log to tests/data/logs/ (they are replayed for ever). */
 #pragma once
 #include "libcommon/base/id.h"
 #include "libcommon/base/json.h"
@@ -49,10 +48,20 @@
 struct engine;
 
 enum event_type {
-    EV_REASON, EV_PLAN, EV_TOOL, EV_OBSERVE, EV_ASK, EV_REPAIR, EV_BUDGET, EV_RESUME, EV_FINAL,
-    EV_ERROR, EV_CANCEL, EV__MAX
+    EV_REASON,
+    EV_PLAN,
+    EV_TOOL,
+    EV_OBSERVE,
+    EV_ASK,
+    EV_REPAIR,
+    EV_BUDGET,
+    EV_RESUME,
+    EV_FINAL,
+    EV_ERROR,
+    EV_CANCEL,
+    EV__MAX
 };
-const char *event_type_name(enum event_type t);            /* "reason" ... */
+const char *event_type_name(enum event_type t); /* "reason" ... */
 int event_type_parse(const char *name, enum event_type *out) MUST_CHECK;
 
 struct engine_event {
@@ -63,10 +72,10 @@ struct engine_event {
     const char *parent_id; /* may be NULL */
     const char *actor;
     bool taint;
-    struct str payload;    /* JSON text */
-    int64_t at_us;         /* wall clock, from the shell */
+    struct str payload; /* JSON text */
+    int64_t at_us;      /* wall clock, from the shell */
     int64_t started_us, duration_ms;
-    const char *model;     /* may be NULL */
+    const char *model;             /* may be NULL */
     int64_t tokens_in, tokens_out; /* -1: none */
     double cost_usd;               /* NAN: none, unknown */
 };
@@ -81,17 +90,18 @@ struct engine_tool {
 struct engine_settings {
     const struct engine_tool *tools;
     int tool_count;
-    const char *mode;       /* requested: auto, react, plan_and_execute */
-    bool offline_only;      /* the chain is the offline provider alone: agent.mode becomes "offline" */
+    const char *mode;  /* requested: auto, react, plan_and_execute */
+    bool offline_only; /* the chain is the offline provider alone: agent.mode becomes "offline" */
     int64_t budget_steps, budget_seconds, budget_tokens; /* a step is one model call */
-    double budget_usd;      /* applied only when prices are known */
+    double budget_usd;                                   /* applied only when prices are known */
     double price_in, price_out; /* USD a token of the first provider's model; NAN: unknown */
-    int64_t max_tokens;     /* of a model call */
-    int max_parallel;       /* tools at once; 0: 8 */
-    int max_tools_a_turn;   /* further tool_use blocks of one turn are answered with an error; 0: 16 */
+    int64_t max_tokens;         /* of a model call */
+    int max_parallel;           /* tools at once; 0: 8 */
+    int max_tools_a_turn; /* further tool_use blocks of one turn are answered with an error; 0: 16
+                           */
     const char *prompt_version;
-    /* A prompt by name ("system", "react", ...) in prompt_version; NUL-terminated, outlives the engine. NULL:
-     * there is none. */
+    /* A prompt by name ("system", "react", ...) in prompt_version; NUL-terminated, outlives the
+     * engine. NULL: there is none. */
     const char *(*prompt)(const char *version, const char *name, void *arg);
     void *prompt_arg;
 };
@@ -103,7 +113,8 @@ struct action {
     const char *id;        /* "a1", "a2", ...: follows from the fold */
     const char *parent_id; /* the action that asked for it; NULL: none */
     bool taint;            /* untrusted text has reached the run */
-    /* MODEL: everything of llm_request, in the run's arena, valid until the action's event is applied */
+    /* MODEL: everything of llm_request, in the run's arena, valid until the action's event is
+     * applied */
     struct {
         struct str system, tools_json;
         const struct str *messages;
@@ -129,30 +140,30 @@ struct action {
     } record;
 };
 
-/* request: {query, options?, context?, decision_type, documents?, lang?} (the parsed decision). Both arguments
- * outlive the engine; its memory is in `a`. */
+/* request: {query, options?, context?, decision_type, documents?, lang?} (the parsed decision).
+ * Both arguments outlive the engine; its memory is in `a`. */
 struct engine *engine_new(struct arena *a, const struct engine_settings *s, const cJSON *request);
 
-/* The next action that may start, each once a life of the engine (and once more after a resume event, when it
- * had not ended). False: nothing to start until another event. */
+/* The next action that may start, each once a life of the engine (and once more after a resume
+ * event, when it had not ended). False: nothing to start until another event. */
 bool engine_next(struct engine *e, struct action *out);
 
-/* Folds one event. ERR_PROTOCOL: the event does not fit the state (a bug or an altered log). Nothing changes
- * then. */
+/* Folds one event. ERR_PROTOCOL: the event does not fit the state (a bug or an altered log).
+ * Nothing changes then. */
 int engine_apply(struct engine *e, const struct engine_event *ev, struct err *err) MUST_CHECK;
 
 /* What the run looks like now. */
 struct engine_view {
     bool ended;
-    const char *status;        /* completed, failed, cancelled once ended */
-    const char *mode;          /* strategy that runs (react, plan_and_execute) or "offline" */
+    const char *status; /* completed, failed, cancelled once ended */
+    const char *mode;   /* strategy that runs (react, plan_and_execute) or "offline" */
     const char *lang;
     bool degraded;
     int64_t steps, tokens_in, tokens_out;
-    double usd;                /* NAN: unknown */
-    bool taint;                /* untrusted text has reached the run */
+    double usd; /* NAN: unknown */
+    bool taint; /* untrusted text has reached the run */
     int64_t budget_seconds;
-    int64_t started_us;        /* of the first event; 0: none yet */
+    int64_t started_us; /* of the first event; 0: none yet */
 };
 void engine_look(const struct engine *e, struct engine_view *out);
 
