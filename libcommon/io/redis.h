@@ -1,12 +1,13 @@
 /* redis.h: Redis for a loop, one interface over redis://, rediss://, sentinel://h:p,h:p/name/db and
- * cluster://h:p,h:p. hiredis' formatter and reader over our own sockets. A slot map and a connection
- * per node exist from the start: a single server is a cluster of one node that owns all slots.
+ * cluster://h:p,h:p. hiredis' formatter and reader over our own sockets. A slot map and a
+ * connection per node exist from the start: a single server is a cluster of one node that owns all
+ * slots.
  *
  * Commands are pipelined and answered in order per node. Each has a deadline. A connection that is
  * lost fails its commands with ERR_UNAVAILABLE (their effect is unknown: scripts must be
  * idempotent) and is made again with backoff; MOVED and ASK are followed; a failover is followed by
- * asking the sentinels, or the cluster's nodes, again on every error. A watchdog PINGs when nothing has
- * arrived for 5 s while something is due, and reconnects ("connected but nothing arrives").
+ * asking the sentinels, or the cluster's nodes, again on every error. A watchdog PINGs when nothing
+ * has arrived for 5 s while something is due, and reconnects ("connected but nothing arrives").
  * Threads: one loop. */
 #pragma once
 #include "libcommon/base/arena.h"
@@ -41,7 +42,8 @@ int redis_db(const struct redis *r);     /* the database number of the URL */
 bool redis_is_cluster(const struct redis *r);
 
 /* argv[0] is the command. The key that picks the node is argv[key] (0: any node). The arguments are
- * copied before it returns; the reply goes to the arena, which must live until callback or cancel. */
+ * copied before it returns; the reply goes to the arena, which must live until callback or cancel.
+ */
 void redis_command(struct redis *r, struct arena *a, int key, int argc, const struct str *argv,
                    int64_t deadline_ms, struct redis_op *op, op_fn *done, void *arg);
 
@@ -58,8 +60,8 @@ void redis_script(struct redis *r, struct arena *a, const struct redis_script *s
                   const struct str *keys, int argc, const struct str *argv, int64_t deadline_ms,
                   struct redis_op *op, op_fn *done, void *arg);
 
-/* A blocking command (BLMOVE) on a connection of its own (one per struct redis_blocking), so that it
- * delays nobody. deadline_ms must exceed the command's own timeout. */
+/* A blocking command (BLMOVE) on a connection of its own (one per struct redis_blocking), so that
+ * it delays nobody. deadline_ms must exceed the command's own timeout. */
 struct redis_blocking;
 struct redis_blocking *redis_blocking_new(struct redis *r, struct str key_for_slot);
 void redis_blocking_free(struct redis_blocking *b);
@@ -81,4 +83,5 @@ struct redis_sync;
 int redis_sync_open(const char *url, struct redis_sync **out, struct err *err) MUST_CHECK;
 void redis_sync_close(struct redis_sync *s);
 int redis_sync_command(struct redis_sync *s, struct arena *a, int key, int argc,
-                       const struct str *argv, struct redis_reply **out, struct err *err) MUST_CHECK;
+                       const struct str *argv, struct redis_reply **out,
+                       struct err *err) MUST_CHECK;
