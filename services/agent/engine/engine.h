@@ -148,8 +148,9 @@ struct engine *engine_new(struct arena *a, const struct engine_settings *s, cons
  * event, when it had not ended). False: nothing to start until another event. */
 bool engine_next(struct engine *e, struct action *out);
 
-/* Folds one event. ERR_PROTOCOL: the event does not fit the state (a bug or an altered log).
- * Nothing changes then. */
+/* Folds one event; its strings need to live only during the call (the engine copies what it keeps).
+ * ERR_PROTOCOL: the event does not fit the state (a bug or an altered log). Nothing changes then.
+ */
 int engine_apply(struct engine *e, const struct engine_event *ev, struct err *err) MUST_CHECK;
 
 /* What the run looks like now. */
