@@ -18,6 +18,9 @@ void loop_turn(struct loop *l, int wait_ms);
 bool loop_until(struct loop *l, bool (*cond)(void *arg), void *arg, int timeout_ms);
 /* For adapters in io/ alone. */
 struct event_base *loop_base(struct loop *l);
+/* For timer.c: the duration as libevent wants it; *tv is room for the answer. */
+struct timeval;
+const struct timeval *loop_timeval(struct loop *l, int64_t ms, struct timeval *tv);
 
 /* A function to run later in this turn, after the callback that is running; each `deferred` is
  * queued at most once. Embedded by its owner; deferred_cancel before the owner goes away. */

@@ -5,13 +5,14 @@
  * (and 'app.user'), which PostgreSQL forgets at the transaction's end: nothing leaks to the next
  * user of the connection, PgBouncer included.
  *
- * Batches marked PG_SHARE that are waiting when a connection becomes free travel in one transaction,
- * each under its own set_config (group commit). If that transaction fails, each of its batches is
- * retried alone, so one bad row harms nobody else. No result is reported before the commit.
+ * Batches marked PG_SHARE that are waiting when a connection becomes free travel in one
+ * transaction, each under its own set_config (group commit). If that transaction fails, each of its
+ * batches is retried alone, so one bad row harms nobody else. No result is reported before the
+ * commit.
  *
  * Retry: a batch that surely never reached the server is sent again within its deadline. After a
- * connection was lost with the batch in flight its outcome is unknown: ERR_UNAVAILABLE, unless the batch
- * is marked PG_IDEMPOTENT (reads, and writes that may be applied twice), which is sent again.
+ * connection was lost with the batch in flight its outcome is unknown: ERR_UNAVAILABLE, unless the
+ * batch is marked PG_IDEMPOTENT (reads, and writes that may be applied twice), which is sent again.
  * "cached plan must not change result type" re-prepares once.
  *
  * Threads: one loop. Pools are lazy; `host=a,b` is libpq's and target_session_attrs=read-write is
@@ -25,7 +26,10 @@ struct pg;
 struct pg_batch;
 struct pg_result;
 
-enum pg_role { PG_APP, PG_SERVICE }; /* ceoagent_app (row-level security), ceoagent_service (sweeps) */
+enum pg_role {
+    PG_APP,
+    PG_SERVICE
+}; /* ceoagent_app (row-level security), ceoagent_service (sweeps) */
 
 /* A statement of the suite: static const, one per SQL text. With DATABASE_PREPARE=on it is prepared
  * once a connection under `name`. Parameters are $1 ... $n with explicit casts ($1::uuid). */
@@ -49,7 +53,8 @@ struct pg_options {
 };
 
 /* Returns at once; connects in the loop. ERR_INVALID when the URL does not parse. */
-int pg_new(struct loop *l, const struct pg_options *opt, struct pg **out, struct err *err) MUST_CHECK;
+int pg_new(struct loop *l, const struct pg_options *opt, struct pg **out,
+           struct err *err) MUST_CHECK;
 void pg_free(struct pg *pg); /* cancels what waits; NULL is fine */
 /* A connection is established and answered recently (checked every few seconds while idle). */
 bool pg_ready(const struct pg *pg);
@@ -67,11 +72,11 @@ struct pg_param {
     bool binary;
 };
 #define PG_NULL ((struct pg_param){0})
-struct pg_param pg_z(const char *z);                     /* NULL gives SQL NULL */
-struct pg_param pg_str(struct str s);                    /* s.p NULL gives SQL NULL */
-struct pg_param pg_bytes(const void *p, size_t n);       /* bytea, binary */
-struct pg_param pg_i64(struct arena *a, int64_t v);      /* text of the number */
-struct pg_param pg_f64(struct arena *a, double v);       /* 17 digits; NULL for NaN */
+struct pg_param pg_z(const char *z);                /* NULL gives SQL NULL */
+struct pg_param pg_str(struct str s);               /* s.p NULL gives SQL NULL */
+struct pg_param pg_bytes(const void *p, size_t n);  /* bytea, binary */
+struct pg_param pg_i64(struct arena *a, int64_t v); /* text of the number */
+struct pg_param pg_f64(struct arena *a, double v);  /* 17 digits; NULL for NaN */
 struct pg_param pg_bool(bool v);
 struct pg_param pg_uuid(struct arena *a, struct uuid u);
 struct pg_param pg_uuids(struct arena *a, const struct uuid *u, int n); /* "{..}" uuid[] */
@@ -91,15 +96,16 @@ struct pg_op {
 
 /* Submits. The arena must live until the callback or op_cancel (a write that was sent may still
  * be committed after op_cancel). deadline_ms covers waiting too. */
-void pg_submit(struct pg *pg, struct pg_batch *b, int64_t deadline_ms, struct pg_op *op, op_fn *done,
-               void *arg);
+void pg_submit(struct pg *pg, struct pg_batch *b, int64_t deadline_ms, struct pg_op *op,
+               op_fn *done, void *arg);
 
-/* Results by statement index, row, column (text form unless the column is bytea, which is decoded). */
+/* Results by statement index, row, column (text form unless the column is bytea, which is decoded).
+ */
 int pg_rows(const struct pg_result *r, int stmt);
 /* Rows affected by an INSERT/UPDATE/DELETE, or rows returned. */
 int64_t pg_affected(const struct pg_result *r, int stmt);
 bool pg_isnull(const struct pg_result *r, int stmt, int row, int col);
-struct str pg_get(const struct pg_result *r, int stmt, int row, int col); /* NULL: {NULL, 0} */
+struct str pg_get(const struct pg_result *r, int stmt, int row, int col);   /* NULL: {NULL, 0} */
 const char *pg_getz(const struct pg_result *r, int stmt, int row, int col); /* NULL: NULL */
 int64_t pg_get_i64(const struct pg_result *r, int stmt, int row, int col);  /* NULL: 0 */
 double pg_get_f64(const struct pg_result *r, int stmt, int row, int col);

@@ -37,7 +37,8 @@ struct chunk {
  * Returned columns: 0 document_id, 1 inserted (bool). */
 int documents_add_insert(struct pg_batch *b, struct arena *a, const struct keyring *ring,
                          const struct document *d);
-int documents_add_get(struct pg_batch *b, struct arena *a, const struct uuid *ids, int n, bool content);
+int documents_add_get(struct pg_batch *b, struct arena *a, const struct uuid *ids, int n,
+                      bool content);
 int documents_read(const struct pg_result *r, int stmt, int row, struct arena *a,
                    const struct keyring *ring, struct document *out, struct err *err) MUST_CHECK;
 int documents_add_delete(struct pg_batch *b, struct arena *a, struct uuid id);
@@ -52,8 +53,9 @@ int documents_add_failed(struct pg_batch *b, struct arena *a, struct uuid id, in
 /* The sweep: queued or stuck; moves updated_at on. Rows: document_id, tenant_id. PG_SERVICE. */
 int documents_add_due(struct pg_batch *b, struct arena *a, int64_t grace_ms, int limit);
 
-/* The search terms of a text: English words are left to PostgreSQL's stemmer; runs of Chinese, Japanese and
- * Korean become bigrams (a single character stays one). Used for indexing and for queries. */
+/* The search terms of a text: English words are left to PostgreSQL's stemmer; runs of Chinese,
+ * Japanese and Korean become bigrams (a single character stays one). Used for indexing and for
+ * queries. */
 int words_cjk(struct arena *a, struct str text, const char ***out);
 
 struct search {
@@ -64,9 +66,11 @@ struct search {
     int64_t from_us, to_us;
     int limit;
 };
-/* Best first: any word may match, rank by ts_rank_cd plus the share of query words found, title counts too. */
+/* Best first: any word may match, rank by ts_rank_cd plus the share of query words found, title
+ * counts too. */
 int documents_add_search(struct pg_batch *b, struct arena *a, const struct search *s);
 /* All chunks of these documents in order, at most max_chunks. */
 int documents_add_chunks(struct pg_batch *b, struct arena *a, const struct uuid *ids, int n,
                          int max_chunks);
-int chunks_read(const struct pg_result *r, int stmt, struct arena *a, struct chunk **out, int *count);
+int chunks_read(const struct pg_result *r, int stmt, struct arena *a, struct chunk **out,
+                int *count);

@@ -1,5 +1,5 @@
-/* live.h: the live channel of a decision in Redis (publish/subscribe; lost messages are made good from the
- * event log). Channel names start with QUEUE_PREFIX-free "t:{tenant}:".
+/* live.h: the live channel of a decision in Redis (publish/subscribe; lost messages are made good
+ * from the event log). Channel names start with QUEUE_PREFIX-free "t:{tenant}:".
  *
  * On live_channel, from the agent:
  *   {"k":"commit","seq":N}                                events up to N are in PostgreSQL

@@ -1,7 +1,8 @@
-/* crypt.h: hashes, and AES-256-GCM under a key ring (design: sensitive fields). The ring starts with
- * ENCRYPTION_KEY; ENCRYPTION_KEYS_OLD decrypt only. A key's id is the first 8 bytes of its SHA-256.
- * Envelope: version 1 byte (1), key id 8, nonce 12, ciphertext, tag 16. The associated data binds a
- * value to its place ("decision_trails:<decision>:<seq>"), so that rows can't be swapped. */
+/* crypt.h: hashes, and AES-256-GCM under a key ring (design: sensitive fields). The ring starts
+ * with ENCRYPTION_KEY; ENCRYPTION_KEYS_OLD decrypt only. A key's id is the first 8 bytes of its
+ * SHA-256. Envelope: version 1 byte (1), key id 8, nonce 12, ciphertext, tag 16. The associated
+ * data binds a value to its place ("decision_trails:<decision>:<seq>"), so that rows can't be
+ * swapped. */
 #pragma once
 #include "libcommon/base/arena.h"
 #include "libcommon/base/err.h"
