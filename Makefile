@@ -33,8 +33,9 @@ SVC_SRC   = $(sort $(shell find services/$(1) -name '*.c' 2>/dev/null))
 UNIT     := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(shell find tests/unit -name 'test_*.c' 2>/dev/null)))
 INTEG    := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(shell find tests/integration -name 'test_*.c' 2>/dev/null)))
 HARNESS  := $(patsubst %.c,$(B)/%.o,$(sort $(shell find tests/harness -name '*.c' 2>/dev/null)))
-# What tests may link besides the library: every object of the services but their main.c.
-SVC_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(sort $(shell find services -name '*.c' 2>/dev/null))))
+# What tests may link besides the library: each service but its main.c, as an archive, so that a test
+# takes only the objects that it names.
+SVC_LIB  := $(PROGRAMS:%=$(B)/lib%.a)
 C_FILES   = $(sort $(shell find libcommon services tests bench -name '*.[ch]' 2>/dev/null))
 
 .PHONY: all help
@@ -66,11 +67,21 @@ $(B)/ceoagent-$(1): $(patsubst %.c,$(B)/%.o,$(call SVC_SRC,$(1))) $(LIB)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(SVC_OBJ) $(LIB)
+define SERVICE_LIB
+$(B)/lib$(1).a: $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(call SVC_SRC,$(1))))
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$^
+$(B)/tests/unit/services/$(1)/%: $(B)/tests/unit/services/$(1)/%.o $(B)/lib$(1).a $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LDLIBS) -lcmocka
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call SERVICE_LIB,$(p))))
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
-$(B)/tests/integration/%: $(B)/tests/integration/%.o $(HARNESS) $(SVC_OBJ) $(LIB)
+$(B)/tests/integration/%: $(B)/tests/integration/%.o $(HARNESS) $(SVC_LIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+.SECONDARY: # keep the objects of tests
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 include mk/run.mk mk/test.mk mk/lint.mk
 
