@@ -54,6 +54,7 @@ struct http_server {
     int port;
     struct list conns;
     int count, over_count; /* below and above the cap */
+    size_t bodies;         /* bytes of bodies in memory */
     bool draining;
     time_t date_at;
     char date[40];
@@ -101,6 +102,7 @@ static void request_end(struct http_conn *c)
     if (r == NULL)
         return;
     c->req = NULL;
+    c->server->bodies -= r->body.n;
     if (h->on_done != NULL)
         h->on_done(&r->pub, r->status, r->bytes, h->arg);
     arena_free(r->pub.arena);
@@ -554,8 +556,14 @@ static bool read_body(struct http_conn *c)
 
     while (r->framing.state != BODY_DONE && evbuffer_peek(in, -1, NULL, &v, 1) > 0 &&
            v.iov_len > 0) {
+        size_t before = r->body.n;
         ptrdiff_t n =
             http_body_read(&r->framing, (struct str){v.iov_base, v.iov_len}, &r->body, &f);
+        c->server->bodies += r->body.n - before;
+        if (c->server->bodies > c->server->opt.max_bodies) {
+            f = (struct http_fault){503, "bodies"};
+            n = -1;
+        }
         if (n < 0) {
             conn_refuse(c, f.status, f.reason);
             return true;
@@ -793,6 +801,7 @@ static void set_defaults(struct http_server_options *o)
     DEFAULT(write_ms, 30000);
     DEFAULT(max_head, 32 * 1024);
     DEFAULT(max_body, 10 * 1024 * 1024);
+    DEFAULT(max_bodies, 128 * 1024 * 1024);
     DEFAULT(stream_max, 1024 * 1024);
     DEFAULT(stream_heartbeat_s, 15);
 #undef DEFAULT

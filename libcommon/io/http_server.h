@@ -8,6 +8,8 @@
  * requests are answered in order, one in hand at a time. A half-close by the client is no close:
  * the answer still goes out. HEAD and Expect: 100-continue are handled here.
  *
+ * Bodies are held in memory: their sum has a limit too (503 above it).
+ *
  * A stream (server-sent events) whose unsent output passes stream_max is dropped: on_close with
  * HTTP_CLOSE_SLOW. One loop; a request object lives until http_reply / http_stream_end completed,
  * or on_close ran. */
@@ -26,8 +28,9 @@ struct http_server_options {
     int64_t head_ms, body_ms, idle_ms, write_ms; /* 0: 10 s, 60 s, 75 s, 30 s */
     size_t max_head;                             /* 0: 32 KiB */
     size_t max_body;                             /* 0: 10 MiB; a request's own limit may be lower */
-    size_t stream_max;                           /* 0: 1 MiB */
-    int stream_heartbeat_s;                      /* 0: 15; a comment line on idle streams */
+    size_t max_bodies;      /* 0: 128 MiB; of all requests in hand together, beyond it 503 */
+    size_t stream_max;      /* 0: 1 MiB */
+    int stream_heartbeat_s; /* 0: 15; a comment line on idle streams */
 };
 
 enum http_close { HTTP_CLOSE_CLIENT, HTTP_CLOSE_SLOW, HTTP_CLOSE_ERROR, HTTP_CLOSE_SHUTDOWN };
@@ -53,10 +56,12 @@ struct http_req {
     void *user;
 };
 
-/* on_head (may be NULL) runs when the head is complete and may refuse early or lower the body
- * limit: it returns the body limit in bytes, or -1 after it has replied itself. on_request runs
- * when the body is complete. on_done (may be NULL) runs when the last byte of the answer is written
- * or the connection is gone: for metrics; status 0 when nothing was answered. */
+/* Each request whose head was good ends with exactly one on_done, whatever happened to it: what
+ * belongs to req->user is let go there. on_head (may be NULL) runs when the head is complete and
+ * may refuse early or lower the body limit: it returns the body limit in bytes, or -1 after it has
+ * replied itself. on_request runs when the body is complete. on_done (may be NULL) runs when the
+ * last byte of the answer is written or the connection is gone: for metrics; status 0 when nothing
+ * was answered. */
 struct http_handler {
     int64_t (*on_head)(struct http_req *req, void *arg);
     void (*on_request)(struct http_req *req, void *arg);
