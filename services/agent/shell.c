@@ -139,6 +139,12 @@ static void cancel_actions(struct run *r)
         action_cancel(action_of(it));
 }
 
+static void drop_actions(struct run *r)
+{
+    LIST_FOREACH_SAFE (it, tmp, &r->actions)
+        action_drop(action_of(it));
+}
+
 void run_lost(struct run *r, const char *why)
 {
     char id[UUID_LEN + 1];
@@ -147,7 +153,7 @@ void run_lost(struct run *r, const char *why)
     log_warning("run given up", LOG_S("decision_id", uuid_text(r->decision.id, id)),
                 LOG_S("why", why));
     metric_inc(M_AGENT_LEASE_LOST);
-    cancel_actions(r);
+    drop_actions(r);
     forget(r);
 }
 
@@ -356,7 +362,7 @@ void run_pump(struct run *r)
         action_start(r, &a);
 }
 
-void run_action_done(struct run *r, struct action_flow *f UNUSED)
+void run_action_done(struct run *r)
 {
     if (r->magic == RUN_MAGIC)
         release_if_idle(r);
@@ -408,7 +414,7 @@ void run_cancel(struct run *r)
         if (text.n == 0)
             continue;
         item = cJSON_CreateObject();
-        json_add_str(item, "action_id", action_id(f));
+        json_add_str(item, "action_id", f->action.id);
         json_add_strn(item, "text", text);
         cJSON_AddItemToArray(partial, item);
     }
@@ -479,8 +485,7 @@ static void send_appends(struct run *r)
                       r->decision.lease_epoch, all, n);
     if (end != NULL)
         decisions_add_end(b, a, r->decision.id, r->decision.lease_epoch, seq, end);
-    if (FAULT("shell.append.before"))
-        log_warning("fault: append");
+    (void)FAULT("shell.append.before");
     pg_submit(r->app->pg, b, APPEND_MS, &r->append_op, on_appended, r);
 }
 
@@ -517,7 +522,7 @@ static void finish(struct run *r, const struct decision_end *end)
              LOG_S("mode", view.mode), LOG_I("steps", view.steps),
              LOG_I("execution_time_ms", seconds * 1000));
     say_end(r, end->status);
-    cancel_actions(r);
+    drop_actions(r);
     forget(r);
 }
 
@@ -557,8 +562,7 @@ static void committed(struct run *r)
             arena_free(ap->arena);
     }
     say_commit(r, r->decision.head_seq);
-    if (FAULT("shell.append.after"))
-        log_warning("fault: after append");
+    (void)FAULT("shell.append.after");
     if (end != NULL) {
         finish(r, end);
         return;

@@ -15,7 +15,6 @@
 #include "services/agent/app.h"
 
 struct run;
-struct action_flow;
 
 /* Takes over a claimed decision (its strings are copied). */
 void run_start(struct app *app, const struct decision *claimed, int64_t lease_until_us);
@@ -73,4 +72,4 @@ void run_append(struct run *r, struct append *ap);
 /* After each fold: starts what the engine allows now. */
 void run_pump(struct run *r);
 /* An action is over: it leaves the run's list. */
-void run_action_done(struct run *r, struct action_flow *f);
+void run_action_done(struct run *r);
