@@ -331,7 +331,7 @@ void http_reply(struct http_req *req, int status, const char *headers, struct st
 static void conn_refuse(struct http_conn *c, int status, const char *reason)
 {
     struct http_handler *h = &c->server->handler;
-    struct buf head, body;
+    struct buf head, body, own;
 
     metric_add(M_HTTP_REFUSED, 1, reason, NULL, NULL);
     if (c->req != NULL) {
@@ -341,12 +341,15 @@ static void conn_refuse(struct http_conn *c, int status, const char *reason)
     c->close_after = true;
     buf_init(&head, 64 * 1024);
     buf_init(&body, 64 * 1024);
+    buf_init(&own, 16 * 1024);
+    buf_puts(&own, "Content-Type: application/json\r\nCache-Control: no-store\r\n");
+    if (status == 503)
+        buf_puts(&own, "Retry-After: 1\r\n");
     if (h->on_refuse != NULL)
-        h->on_refuse(status, reason, &body, h->arg);
-    head_begin(c, &head, status,
-               status == 503 ? "Content-Type: application/json\r\nRetry-After: 1\r\n"
-                             : "Content-Type: application/json\r\n");
-    buf_printf(&head, "Cache-Control: no-store\r\nContent-Length: %zu\r\n\r\n", body.n);
+        h->on_refuse(status, reason, &own, &body, h->arg);
+    head_begin(c, &head, status, own.p);
+    buf_printf(&head, "Content-Length: %zu\r\n\r\n", body.n);
+    buf_done(&own);
     conn_write(c, head.p, head.n);
     if (c->req == NULL || !c->req->no_body)
         conn_write(c, body.p, body.n);

@@ -66,8 +66,10 @@ struct http_handler {
     int64_t (*on_head)(struct http_req *req, void *arg);
     void (*on_request)(struct http_req *req, void *arg);
     void (*on_done)(struct http_req *req, int status, int64_t bytes, void *arg);
-    /* A request that the wire layer itself refuses: fills a body for `status` (JSON envelope). */
-    void (*on_refuse)(int status, const char *reason, struct buf *body, void *arg);
+    /* A request that the wire layer itself refuses (may be NULL): fills a body for `status` (JSON
+     * envelope) and may add header lines. */
+    void (*on_refuse)(int status, const char *reason, struct buf *headers, struct buf *body,
+                      void *arg);
     void *arg;
 };
 

@@ -77,8 +77,10 @@ static void on_done(struct http_req *req UNUSED, int status, int64_t bytes UNUSE
     e->last_status = status;
 }
 
-static void on_refuse(int status, const char *reason, struct buf *body, void *arg UNUSED)
+static void on_refuse(int status, const char *reason, struct buf *headers, struct buf *body,
+                      void *arg UNUSED)
 {
+    buf_puts(headers, "X-Refused: yes\r\n");
     buf_printf(body, "{\"status\":%d,\"reason\":\"%s\"}", status, reason);
 }
 
@@ -200,6 +202,7 @@ static void test_http_server__refuses_with_the_envelope_and_closes(void **state 
         assert_true(hear(&e, fd, NULL, got, sizeof(got)));
         assert_memory_equal(got + 9, rows[i].status, 3);
         assert_non_null(strstr(got, "Connection: close\r\n"));
+        assert_non_null(strstr(got, "X-Refused: yes\r\n"));
         assert_non_null(strstr(got, "{\"status\":"));
         close(fd);
     }
