@@ -36,9 +36,8 @@ struct app {
     int64_t max_runs;
     struct lease *lease;
     struct sweep *sweep;
-    bool draining;
+    bool draining, forced; /* forced: the grace period is over */
     struct timer drain_timer;
-    int exit_code;
 };
 
 /* Builds everything; nothing runs before loop_run. */
