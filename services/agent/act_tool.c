@@ -355,13 +355,13 @@ static void start_tool(struct action_flow *f)
     w->flow = f;
     w->reply = arena_new();
     timer_init(&w->timer, f->run->app->loop, on_timer);
-    w->tool = skill_resolve_alias(f->action.tool.name, f->action.tool.input);
+    w->tool = skill_resolve(f->action.tool.name, f->action.tool.input);
     if (skill == NULL || w->tool == NULL) {
         w->tool = f->action.tool.name;
         refuse(f, "SKILL_NOT_FOUND", "", "unknown", "there is no such tool");
         return;
     }
-    switch (skill_where(skill_find(w->tool), f->action.tool.input)) {
+    switch (skill_where_now(skill_find(w->tool), f->action.tool.input)) {
     case SKILL_INLINE:
         run_inline(f);
         break;
