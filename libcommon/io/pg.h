@@ -26,10 +26,9 @@ struct pg;
 struct pg_batch;
 struct pg_result;
 
-enum pg_role {
-    PG_APP,
-    PG_SERVICE
-}; /* ceoagent_app (row-level security), ceoagent_service (sweeps) */
+/* ceoagent_app (row-level security), ceoagent_service (sweeps), or the login user itself
+ * (migrations) */
+enum pg_role { PG_APP, PG_SERVICE, PG_OWNER };
 
 /* A statement of the suite: static const, one per SQL text. With DATABASE_PREPARE=on it is prepared
  * once a connection under `name`. Parameters are $1 ... $n with explicit casts ($1::uuid). */
