@@ -1,10 +1,13 @@
 # Tests. Each program of tests/unit and tests/integration is one cmocka binary.
-.PHONY: unit integration blackbox test coverage
+.PHONY: unit integration blackbox unit-build integration-build test coverage
+unit-build: $(UNIT)
+integration-build: $(INTEG)
+
 unit: $(UNIT) ## unit tests (no servers)
 	@tests/harness/run-tests unit $(UNIT)
 
 integration: $(INTEG) ## integration tests on private PostgreSQL and Redis
-	@tests/harness/run-tests integration $(INTEG)
+	@CEO_TEST_JOBS=1 tests/harness/run-tests integration $(INTEG)
 
 blackbox: all ## the running programs, as their users see them (pytest)
 	@tests/harness/run-blackbox $(B)
