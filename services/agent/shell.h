@@ -71,5 +71,15 @@ void run_append(struct run *r, struct append *ap);
 
 /* After each fold: starts what the engine allows now. */
 void run_pump(struct run *r);
+/* --- between shell.c and recorder.c ---------------------------------------------------------- */
+
+void run_recorder_init(struct run *r);
+void run_appends_kick(struct run *r);
+bool run_loading(const struct run *r);
+int run_fold(struct run *r, const struct event *e, struct err *err) MUST_CHECK;
+void run_drop_actions(struct run *r);
+void run_forget(struct run *r); /* takes it off the table; freed at the end of the turn */
+void run_release_if_idle(struct run *r);
+
 /* An action is over: it leaves the run's list. */
 void run_action_done(struct run *r);
