@@ -147,6 +147,11 @@ bool redis_is_cluster(const struct redis *r)
     return r->url.kind == REDIS_CLUSTER;
 }
 
+struct loop *redis_loop(const struct redis *r)
+{
+    return r->loop;
+}
+
 static struct rconn *any_node(struct redis *r)
 {
     struct rconn *first = NULL;
@@ -214,12 +219,11 @@ void redis_send(struct redis *r, int key, int argc, const struct str *argv)
 
 static void on_loaded(struct rcmd *cmd, struct redis_reply *reply)
 {
-    const struct redis_script *script = cmd->arg;
     struct redis *r = cmd->conn->client;
 
     if (reply == NULL || reply->type != REDIS_STRING || reply->s.n != 40)
         return;
-    free(map_set(r->shas, str_of(script->name), xstrndup(reply->s.p, reply->s.n)));
+    free(map_set(r->shas, str_of(cmd->arg), xstrndup(reply->s.p, reply->s.n)));
 }
 
 static void load_script(struct redis *r, const struct redis_script *script, int slot)
@@ -229,7 +233,7 @@ static void load_script(struct redis *r, const struct redis_script *script, int 
 
     cmd->slot = slot;
     cmd->on_reply = on_loaded;
-    cmd->arg = (void *)(uintptr_t)script;
+    cmd->arg = (void *)(uintptr_t)script->name;
     redis_route(r, cmd);
 }
 
@@ -255,7 +259,7 @@ void redis_script(struct redis *r, struct arena *a, const struct redis_script *s
     cmd = make(r, script->keys > 0 ? 3 : 0, n, all);
     free(all);
     if (sha != NULL) {
-        cmd->script = script;
+        cmd->script = script->text;
         cmd->script_prefix = (size_t)snprintf(NULL, 0, "*%d\r\n$7\r\nEVALSHA\r\n$40\r\n", n) + 42;
     } else {
         load_script(r, script, cmd->slot);
@@ -266,7 +270,7 @@ void redis_script(struct redis *r, struct arena *a, const struct redis_script *s
 
 static void eval_instead(struct rcmd *cmd)
 {
-    size_t text_len = strlen(cmd->script->text), tail = cmd->wire_len - cmd->script_prefix;
+    size_t text_len = strlen(cmd->script), tail = cmd->wire_len - cmd->script_prefix;
     const char *eol = strchr(cmd->wire, '\n');
     size_t cap = text_len + tail + 96;
     char *wire = malloc(cap); /* as redisFormatCommandArgv does: redisFreeCommand frees it */
@@ -274,7 +278,7 @@ static void eval_instead(struct rcmd *cmd)
 
     assert(wire != NULL);
     n = snprintf(wire, cap, "%.*s\n$4\r\nEVAL\r\n$%zu\r\n%s\r\n", (int)(eol - cmd->wire), cmd->wire,
-                 text_len, cmd->script->text);
+                 text_len, cmd->script);
     memcpy(wire + n, cmd->wire + cmd->script_prefix, tail);
     redisFreeCommand(cmd->wire);
     cmd->wire = wire;

@@ -40,6 +40,7 @@ void redis_free(struct redis *r);
 bool redis_ready(const struct redis *r); /* every known node of the slot map is connected */
 int redis_db(const struct redis *r);     /* the database number of the URL */
 bool redis_is_cluster(const struct redis *r);
+struct loop *redis_loop(const struct redis *r);
 
 /* argv[0] is the command. The key that picks the node is argv[key] (0: any node). The arguments are
  * copied before it returns; the reply goes to the arena, which must live until callback or cancel.

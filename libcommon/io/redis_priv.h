@@ -57,9 +57,9 @@ struct rcmd {
     size_t wire_len;
     int slot; /* -1: any node */
     int redirects;
-    bool asking;                       /* ASKING goes before it */
-    const struct redis_script *script; /* set: EVALSHA that may become EVAL */
-    size_t script_prefix;              /* bytes of wire that name command and script */
+    bool asking;          /* ASKING goes before it */
+    const char *script;   /* text; set: EVALSHA that may become EVAL */
+    size_t script_prefix; /* bytes of wire that name command and script */
     /* Of internal commands; reply is NULL when the connection was lost. The command is freed after.
      */
     void (*on_reply)(struct rcmd *c, struct redis_reply *reply);
