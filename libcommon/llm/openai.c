@@ -439,6 +439,7 @@ const struct llm_wire llm_openai = {
     .name = "openai",
     .official_url = "https://api.openai.com/v1",
     .path = "/chat/completions",
+    .auth = "authorization: Bearer ",
     .build = build,
     .on_event = on_event,
     .on_whole = on_whole,

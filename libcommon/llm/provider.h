@@ -38,7 +38,7 @@ struct llm_request {
     int64_t max_tokens;      /* 0: CLAUDE_MAX_TOKENS */
     const char *force_tool;  /* the model must call this tool; "any": some tool; NULL: free */
     const char *provider;    /* ask this one alone; NULL: the chain in its order */
-    const char *model;       /* NULL: the provider's own */
+    const char *model;       /* NULL: the provider's own; else for the first provider alone */
     double temperature;      /* NAN: the setting TEMPERATURE, unset: not sent */
     const char *traceparent; /* W3C header sent along; NULL: none */
     const cJSON *analyst;    /* for offline: {request, material, turns, want_plan}, see

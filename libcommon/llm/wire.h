@@ -1,5 +1,6 @@
 /* wire.h: what the chain needs from a provider that is reached by HTTP: how a request becomes
- * bytes and how bytes become an answer. Pure: no I/O, no clock but the answer's. */
+ * bytes and how bytes become an answer. Pure: no I/O, no clock but the answer's. A new provider is
+ * one file and one row in chain.c. */
 #pragma once
 #include "libcommon/llm/answer.h"
 #include "libcommon/llm/sse.h"
@@ -19,6 +20,8 @@ struct llm_wire {
     const char *name;         /* as PROVIDERS spells it */
     const char *official_url; /* base when the setting is empty */
     const char *path;         /* behind ".../v1" */
+    const char *auth;         /* the header that carries the key, up to the key */
+    const char *version;      /* one more header, or NULL */
     /* The request's body. Everything that changes from call to call stands behind the messages. */
     int (*build)(struct buf *out, const struct llm_request *req, const struct llm_terms *terms,
                  struct err *err);
@@ -33,5 +36,10 @@ struct llm_wire {
 
 extern const struct llm_wire llm_anthropic, llm_openai;
 
-/* base_url, or the official one, with "/v1" when it has no path of its own, and the path. */
+/* The endpoint: base_url (or the official one), "/v1" unless it ends so, and the path. An
+ * OpenAI-compatible server behind a path of its own keeps that path as it is. */
 char *llm_url(struct arena *a, const struct llm_wire *w, const char *base_url);
+
+/* offline.c: the analyst's next turn as an answer. ERR_INVALID when it has none. */
+int offline_answer(const struct llm_request *req, struct arena *a, struct llm_result *r,
+                   struct err *err) MUST_CHECK;
