@@ -47,8 +47,8 @@ static void feed_cut(struct buf *out, struct str stream, size_t step)
     buf_clear(out);
     sse_init(&s, 1000, note, out);
     for (size_t at = 0; at < stream.n; at += step)
-        assert_int_equal(
-            sse_feed(&s, (struct str){stream.p + at, MIN(step, stream.n - at)}, NULL), 0);
+        assert_int_equal(sse_feed(&s, (struct str){stream.p + at, MIN(step, stream.n - at)}, NULL),
+                         0);
     sse_done(&s);
 }
 
