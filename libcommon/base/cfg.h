@@ -2,7 +2,7 @@
  * docs and the checks of chart and compose are made from the rows (settings.c). Any NAME may be
  * given as NAME_FILE, the path of a file whose trimmed content is the value; such values can be
  * read again (cfg_reload). A bad value ends the start with its name, its fault and an example; it
- * is never silently replaced. */
+ * is never silently replaced. An empty value is like none. */
 #pragma once
 #include "libcommon/base/compat.h"
 #include "libcommon/base/err.h"
@@ -30,7 +30,7 @@ enum cfg_type {
 
 struct cfg_option {
     enum cfg_type type;
-    const char *name;
+    const char *name; /* further names of the same setting after '|' */
     const char *dflt; /* as text; NULL: unset (NULL string, 0, false) */
     double min, max;  /* CFG_INT, CFG_REAL; length bounds of CFG_STRING when max > 0 */
     const char *allowed;
@@ -44,7 +44,7 @@ struct cfg_option {
 int cfg_load(const struct cfg_option *rows, size_t count, unsigned programs, void *into,
              struct err *err) MUST_CHECK;
 /* Reads the CFG_RELOAD rows again; *changed tells whether any value differs. On failure nothing
- * changes. */
+ * changes. A value that is gone keeps its old one; replaced strings live until cfg_free. */
 int cfg_reload(const struct cfg_option *rows, size_t count, unsigned programs, void *into,
                bool *changed, struct err *err) MUST_CHECK;
 void cfg_free(const struct cfg_option *rows, size_t count, void *into);

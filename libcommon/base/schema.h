@@ -1,9 +1,10 @@
 /* schema.h: validation by JSON Schema (draft 2020-12), the keywords that our schemas use: $ref to
- * "#/..." , type, enum, const, properties, required, additionalProperties, propertyNames,
- * minProperties, maxProperties, items, minItems, maxItems, uniqueItems, minLength, maxLength (code
- * points), pattern (POSIX ERE plus \d \w \s), minimum, maximum, exclusiveMinimum, exclusiveMaximum,
- * multipleOf, oneOf, anyOf, allOf, not. Unknown keywords are ignored. Pure; recursion is bounded.
- */
+ * "#/...", type, enum, const, properties, patternProperties, required, additionalProperties,
+ * propertyNames, minProperties, maxProperties, items, minItems, maxItems, uniqueItems, minLength,
+ * maxLength (code points), pattern (POSIX ERE plus \d \w \s; one that cannot be translated fits
+ * everything), minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, oneOf, anyOf,
+ * allOf, not. Unknown keywords are ignored. Depth and work are bounded; beyond them the fault is
+ * "limit". When no alternative of oneOf or anyOf fits, the faults are those of the likeliest. */
 #pragma once
 #include "libcommon/base/json.h"
 
