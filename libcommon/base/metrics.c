@@ -220,10 +220,11 @@ static void render_series(struct buf *out, enum metric m, const struct series *s
     }
     if (rows[m].type == METRIC_HISTOGRAM) {
         for (int i = 0; i < states[m].bucket_count; i++) {
+            struct str bound = str_split(&bounds, ' ');
             char le[32];
 
             below += s->buckets[i];
-            snprintf(le, sizeof le, "%.*s", STR_ARG(str_split(&bounds, ' ')));
+            snprintf(le, sizeof le, "%.*s", STR_ARG(bound));
             render_line(out, m, s, "_bucket", le, (double)below);
         }
         render_line(out, m, s, "_bucket", "+Inf", (double)s->count);
