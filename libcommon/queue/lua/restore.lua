@@ -5,7 +5,9 @@
 -- which its lease is over.
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
-    redis.call('HDEL', KEYS[3], ARGV[1])
+    if ARGV[4] == 'node' then
+        redis.call('HDEL', KEYS[3], ARGV[1])
+    end
     return 0
 end
 if ARGV[4] == 'node' then
