@@ -21,9 +21,12 @@ struct tool_call {
 typedef int tool_fn(struct tool_call *c);
 typedef int64_t tool_cost_fn(const cJSON *in);
 
+/* Sorted. */
 #define TOOLS(X)       \
     X(calculator)      \
+    X(calibration)     \
     X(decision_matrix) \
+    X(decision_tree)   \
     X(financial_model) \
     X(monte_carlo)     \
     X(risk_assessment)

@@ -8,8 +8,9 @@
 #define VERSION "1.0.0"
 #define INLINE_BELOW_US 2000
 
-static const char *const recommendation_tools[] = {"decision_matrix", NULL};
-static const char *const recommendation_keys[] = {"alternatives", NULL};
+static const char *const recommendation_tools[] = {"decision_matrix", "decision_tree",
+                                                   "decision_tree", NULL};
+static const char *const recommendation_keys[] = {"alternatives", "tree", "table", NULL};
 static const char *const scenario_tools[] = {"financial_model", "monte_carlo", NULL};
 static const char *const scenario_keys[] = {"scenarios", "inputs", NULL};
 
@@ -19,6 +20,11 @@ static const struct skill skills[] = {
      .cost = SKILL_CHEAP, .where = SKILL_INLINE,
      .description =
         "Evaluates one arithmetic expression with variables. Use it for every sum, however small."},
+    {.name = "calibration", .category = "decision", .version = VERSION,
+     .cost = SKILL_CHEAP, .where = SKILL_INLINE,
+     .description =
+        "Scores past probabilities against what happened: Brier and log score, reliability, "
+        "resolution, and a table of predicted against observed frequencies."},
     {.name = "decision_matrix", .category = "decision", .version = VERSION,
      .cost = SKILL_MODERATE, .where = SKILL_INLINE,
      .description =
@@ -29,7 +35,14 @@ static const struct skill skills[] = {
      .cost = SKILL_MODERATE, .where = SKILL_INLINE, .permission = "decision:create",
      .alias_of = recommendation_tools, .alias_keys = recommendation_keys,
      .description =
-        "Recommends one of several alternatives by a decision matrix of criteria and scores."},
+        "Recommends one of several alternatives: by a decision matrix of criteria and scores, or by "
+        "a decision tree or payoff table when states have probabilities."},
+    {.name = "decision_tree", .category = "decision", .version = VERSION,
+     .cost = SKILL_CHEAP, .where = SKILL_INLINE,
+     .description =
+        "Decides under risk by expected value or exponential utility. Give exactly one of tree "
+        "(decision, chance and terminal nodes) and table (payoffs of actions by state); the table "
+        "also says what perfect information or a test would be worth."},
     {.name = "financial_model", .category = "decision", .version = VERSION,
      .cost = SKILL_CHEAP, .where = SKILL_INLINE,
      .description =

@@ -92,6 +92,7 @@ static void test_registry__an_alias_finds_its_tool(void **state UNUSED)
     alias("scenario_analysis", "{'inputs':[],'expression':'x'}", "monte_carlo");
     alias("decision_recommendation", "{'alternatives':['a','b']}", "decision_matrix");
     alias("decision_recommendation", "{}", "decision_matrix");
+    alias("decision_recommendation", "{'table':{}}", "decision_tree");
     alias("calculator", "{}", "calculator");
     assert_null(skill_resolve("nothing", js("{}")));
 }
@@ -113,6 +114,7 @@ static void test_registry__an_alias_takes_what_one_of_its_tools_takes(void **sta
                      "{'inputs':[{'name':'x','distribution':{'type':'uniform','min':0,'max':1}}],"
                      "'expression':'x'}"));
     assert_false(fits("scenario_analysis", "{}"));
+    assert_true(fits("decision_recommendation", "{'tree':{'type':'terminal','value':1}}"));
 }
 
 static enum skill_where where(const char *skill, const char *params)
