@@ -28,6 +28,7 @@ static bool is_type(const cJSON *block, const char *type)
 /* The text of a string, or of the text blocks of an array, with an empty line between them. */
 static void gather_text(struct buf *out, const cJSON *content)
 {
+    const char *separator = "";
     const cJSON *block;
 
     if (cJSON_IsString(content)) {
@@ -37,9 +38,9 @@ static void gather_text(struct buf *out, const cJSON *content)
     cJSON_ArrayForEach (block, content) {
         if (!is_type(block, "text"))
             continue;
-        if (out->n > 0)
-            buf_puts(out, "\n\n");
+        buf_puts(out, separator);
         buf_puts(out, json_str(block, "text", ""));
+        separator = "\n\n";
     }
 }
 

@@ -21,7 +21,7 @@ static const struct stream_case streams[] = {
                 "{\"expression\": \"1234567890123456789 * 2\", \"big\": 1234567890123456789, "
                 "\"e\": \"\\ud83d\\ude00\", \"s\": 1.10}},"
                 "{\"type\":\"tool_use\",\"id\":\"toolu_01B\",\"name\":\"ask_human\",\"input\":{}},"
-                "{\"type\":\"tool_use\",\"id\":\"call_*\",\"name\":\"calculator\",\"input\":"
+                "{\"type\":\"tool_use\",\"id\":\"call_~\",\"name\":\"calculator\",\"input\":"
                 "{\"expression\":\"2+2\"}}]",
      .stop = "tool_use",
      .in = 12,

@@ -7,7 +7,7 @@
 
 struct stream_case {
     const char *file;
-    const char *content; /* canonical; "*" stands for any characters up to the next quote */
+    const char *content; /* canonical; "~" stands for any characters up to the next quote */
     const char *stop;    /* NULL: the stream must not end well */
     int64_t in, out, read, write;
     int failure; /* status of an error in the stream */
@@ -51,7 +51,7 @@ static inline void note_delta(void *arg, enum llm_delta kind, int block, struct 
 static inline bool matches(const char *text, const char *pattern)
 {
     while (*pattern != '\0') {
-        if (*pattern == '*') {
+        if (*pattern == '~') {
             text += strcspn(text, "\"");
             pattern++;
         } else if (*text++ != *pattern++) {
