@@ -1,0 +1,267 @@
+/* state.h: what the parts of the engine share; private to services/agent/engine. All of it lies in
+ * the run's arena and follows from the events alone, but for act.yielded, which belongs to one life
+ * of the engine and is no part of the fold.
+ *
+ *   phase:  GATHER --observe gather--> STRATEGY --plan strategy--> DETECT --observe detectors-->
+ * RUN any --(an outcome is known)--> CLOSING (one FINISH is open) --final--> ENDED act:    OPEN
+ * --(tool) intent--> INTENDED --its event--> DONE OPEN, INTENDED --(nobody waits for it any
+ * more)--> DROPPED --a late event--> DONE */
+#pragma once
+#include "services/agent/engine/engine.h"
+
+#define ENGINE_MAGIC 0x3e61c0deu
+
+#define EVENTS_MAX 400 /* a run's log; the last 40 are kept for its end */
+#define EVENTS_SOFT (EVENTS_MAX - 40)
+#define REPAIRS_MAX 2
+#define REPLANS_MAX 2
+#define PLAN_STEPS_MAX 12
+#define STEPS_MAX (PLAN_STEPS_MAX * (REPLANS_MAX + 1)) /* with those kept from earlier plans */
+#define PARALLEL_DEFAULT 8
+#define TURN_TOOLS_DEFAULT 16
+#define MAX_TOKENS_DEFAULT 16000
+#define OUTPUT_MAX (32 * 1024)    /* bytes of one tool's output in the prompt */
+#define MATERIAL_MAX (200 * 1000) /* bytes of all sources of the first message */
+#define MESSAGES_MAX (4 * 1000 * 1000)
+
+#define TOOL_SUBMIT "submit_decision"
+#define TOOL_PLAN "submit_plan"
+
+enum phase { PHASE_GATHER, PHASE_STRATEGY, PHASE_DETECT, PHASE_RUN, PHASE_CLOSING, PHASE_ENDED };
+enum act_state { ACT_OPEN, ACT_INTENDED, ACT_DONE, ACT_DROPPED };
+
+struct engine;
+struct call;
+
+struct act {
+    enum action_kind kind;
+    enum act_state state;
+    bool yielded;
+    const char *id, *parent;
+    struct call *call; /* TOOL, and the RECORD that answers a call */
+    const char *force; /* MODEL */
+    int64_t max_tokens, reserved_tokens, sent_bytes, answer_bytes;
+    double reserved_usd;
+    bool reserved;        /* the ledger holds its reservation */
+    enum event_type type; /* RECORD, FINISH */
+    const char *name;
+    struct str payload;
+    struct str (*make)(struct engine *e); /* instead of payload: made when it is asked for */
+    bool sealed;                          /* FINISH: nothing but `final` may come in its place */
+};
+
+/* A call of a tool: a tool_use block of the model's turn, or a step of the plan. */
+struct call {
+    const char *use_id, *name;
+    const cJSON *input; /* NULL: the model wrote no object */
+    struct act *act;    /* NULL: answered without one, or not started */
+    struct step *step;  /* NULL: of the model's turn */
+    bool ended, failed;
+    struct str answer; /* text for the model, once ended */
+    const cJSON *output;
+};
+
+enum step_state { STEP_WAITING, STEP_RUNNING, STEP_OK, STEP_FAILED };
+
+struct step {
+    const char *id, *tool, *purpose;
+    const cJSON *input;
+    int needs[STEPS_MAX], need_count;
+    enum step_state state;
+    bool told; /* its outcome is in a message */
+    struct call call;
+};
+
+/* The tool_use blocks of the model's last answer, each of which the next user message has to
+ * answer. */
+struct turn {
+    struct call *calls;
+    int count;
+    bool told; /* written into the pending user message */
+};
+
+struct counter {
+    uint64_t key;
+    size_t len;
+    int count;
+};
+
+/* The four budgets. Reserved is what open model calls may still use; it is settled by their events.
+ */
+struct ledger {
+    int64_t steps_used, steps_reserved;
+    int64_t tokens_used, tokens_reserved;
+    double usd_used, usd_reserved;
+    bool usd_unknown;
+    int64_t tokens_in, tokens_out;   /* as reported */
+    int64_t sent_bytes, sent_tokens; /* of the last call that reported: corrects the estimate */
+};
+
+struct strategy {
+    const char *name; /* as requested and recorded; also the name of its prompt */
+    const char *tool; /* answered by the strategy itself; NULL: none */
+    void (*start)(struct engine *e);
+    void (*called)(struct engine *e, struct call *c);
+};
+
+struct engine {
+    unsigned magic;
+    struct arena *a;
+    const struct engine_settings *s;
+    const cJSON *request;
+    const char *lang;
+    enum phase phase;
+    int64_t seq, started_us, now_us;
+    int events;
+    bool taint, degraded;
+
+    struct act **acts;
+    int act_count, act_cap;
+    struct act *model; /* the last MODEL */
+
+    const struct strategy *strategy;
+    const char *strategy_why;
+    const cJSON *material, *missing, *findings;
+    const char *nonce; /* of the gathered sources */
+    cJSON *turns;      /* for the analyst */
+    cJSON *results;    /* for the validator: [{seq, tool, id, output}] */
+    int evidence;      /* ids given out so far: E1 .. */
+
+    struct str system, tools_json;
+    struct str *messages;
+    int message_count, message_cap;
+    size_t message_bytes;
+    struct buf pending; /* blocks of the user message to come */
+
+    struct turn turn;
+    struct counter *counters;
+    int counter_count, counter_cap, repeats;
+
+    struct step *steps; /* STEPS_MAX of them, once there is a plan */
+    int step_count, replans;
+    bool planned;           /* a plan was accepted */
+    struct call *plan_call; /* the submit_plan that the next user message answers */
+
+    int repairs;
+    int64_t max_tokens; /* of the next model call */
+    struct ledger ledger;
+    const char *out; /* the budget that ran out; NULL: none */
+    double out_limit, out_used;
+    bool out_told;
+
+    const char *provider, *model_name, *submitter; /* provider that answered last; submitted */
+    bool any_answer, all_offline;
+    struct str last_text;
+    const char **skills;
+    int skill_count, skill_cap;
+
+    const cJSON *final;
+    const char *status;
+};
+
+/* --- act.c: the table of actions ------------------------------------------------------------- */
+
+/* Ids follow from the order of creation, which follows from the fold. parent may be NULL. */
+struct act *act_new(struct engine *e, enum action_kind kind, const struct act *parent);
+struct act *act_find(const struct engine *e, const char *id); /* NULL id or none: NULL */
+/* An event that the shell is to append as it is. */
+struct act *act_record(struct engine *e, enum event_type type, const char *name,
+                       const cJSON *payload, const struct act *parent);
+bool act_waits(const struct act *a); /* open or intended */
+/* Whether an action is open that decides how the run goes on (anything but a tool call's). */
+bool act_deciding(const struct engine *e);
+/* Nobody waits for them any more: their events, should they come, change nothing. */
+void act_drop_all(struct engine *e);
+void act_yield(struct engine *e, struct act *a, struct action *out);
+
+/* --- prompt.c, source.c: texts ------------------------------------------------------------------
+ */
+
+/* The system text, the tools and the first user message's blocks, once strategy and findings are
+ * known. */
+void talk_begin(struct engine *e);
+/* A text block; a tool_result block: into the pending user message. */
+void talk_text(struct engine *e, struct str text);
+void talk_result(struct engine *e, const char *use_id, struct str text, bool is_error);
+/* The model's turn, its bytes kept. */
+void talk_assistant(struct engine *e, struct str content);
+/* The pending blocks become a user message; nothing when there are none. */
+void talk_flush(struct engine *e);
+struct str talk_tools(struct engine *e);
+/* The text of a prompt in the run's version, else the one compiled in. */
+const char *talk_prompt(const struct engine *e, const char *name);
+
+/* `<source ...>text</source ...>` with the next evidence id, which is returned. */
+struct source {
+    const char *kind, *ref, *title, *nonce;
+    bool no_id;
+};
+void source_fence(struct engine *e, struct buf *b, const struct source *s, struct str text);
+
+/* --- turn.c: the model's answers
+ * ------------------------------------------------------------------ */
+
+void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct str raw);
+/* What an observe event says about a call: its text for the model. */
+void turn_observe(struct engine *e, struct call *c, const cJSON *payload, int64_t seq);
+/* Goes on when all calls of the turn have ended. */
+void turn_pump(struct engine *e);
+/* Writes the answers of the turn's calls into the pending message; those without one get `why`. */
+void turn_close(struct engine *e, const char *why);
+/* RECORD repair, or the end when there were enough. Takes faults (the arena's). */
+void turn_repair(struct engine *e, cJSON *faults);
+void turn_repaired(struct engine *e, const cJSON *payload);
+/* Starts the call, or refuses it (a RECORD): unknown tool, no object, repeated too often. */
+void call_start(struct engine *e, struct call *c, const struct act *parent);
+void call_refuse(struct engine *e, struct call *c, const struct act *parent, const char *code,
+                 const char *message);
+void fault_add(cJSON *faults, const char *field, const char *reason, const char *message);
+
+/* --- strategies: strategy.c, react.c, plan.c
+ * -------------------------------------------------------- */
+
+extern const struct strategy strategy_react, strategy_plan;
+const struct strategy *strategy_find(const char *mode); /* NULL when there is none */
+/* By the request and the material; *why is one sentence. */
+const struct strategy *strategy_choose(const struct engine *e, const char **why);
+
+/* graph.c: reads the steps of a plan into out (room for STEPS_MAX), behind those of earlier plans
+ * that went well. Returns their number; `faults` gets what is wrong with it. */
+int graph_read(struct engine *e, const cJSON *steps, struct step *out, cJSON *faults);
+/* The input with each {"$step","pointer"} replaced by that step's output; NULL and *missing
+ * otherwise. */
+const cJSON *graph_resolve(struct engine *e, const cJSON *input, const char **missing);
+
+void plan_accept(struct engine *e, const cJSON *payload);
+void plan_pump(struct engine *e); /* after a step ended */
+/* The outcome of the steps becomes the answer to submit_plan; `more` is said behind it. */
+void plan_close(struct engine *e, const char *more);
+
+/* --- budget.c, repeat.c
+ * ------------------------------------------------------------------------------ */
+
+/* The next model call, after the budgets have been asked: a MODEL, a RECORD budget, or the end. */
+void budget_call_model(struct engine *e, const char *force);
+/* An open model call ended. */
+void budget_release(struct engine *e, struct act *a); /* only its reservation */
+void budget_settle(struct engine *e, struct act *a, const cJSON *payload);
+void budget_out(struct engine *e, const cJSON *payload); /* the event */
+bool budget_affords_repair(const struct engine *e);
+/* Counts the call; true when it has been made often enough. */
+bool repeat_refuses(struct engine *e, const struct call *c);
+/* So many refusals that the run goes in circles. */
+bool repeat_runaway(const struct engine *e);
+#define REPEATS_MAX 3
+
+/* --- finish.c
+ * ------------------------------------------------------------------------------------------ */
+
+void finish_completed(struct engine *e, cJSON *answer);
+void finish_failed(struct engine *e, const char *code, const char *message, cJSON *details);
+void finish_cancelled(struct engine *e, const char *by);
+const char *finish_mode(const struct engine *e);
+
+/* --- fold.c
+ * -------------------------------------------------------------------------------------------- */
+
+int fold_event(struct engine *e, const struct engine_event *ev, struct err *err) MUST_CHECK;

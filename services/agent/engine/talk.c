@@ -1,0 +1,329 @@
+/* talk.c: the conversation as the provider gets it. Messages are only ever appended, and a
+ * message's bytes never change, so each request begins with the bytes of the one before: providers'
+ * prompt caches live on that. System text and tools are the same for a whole run. */
+#include "libcommon/base/compat.h"
+#include "libcommon/method/tool.h"
+#include "services/agent/engine/prompt.h"
+#include "services/agent/engine/state.h"
+
+#define TEXT_MAX (4u * 1024 * 1024)
+
+const char *talk_prompt(const struct engine *e, const char *name)
+{
+    const char *text = NULL;
+
+    if (e->s->prompt != NULL)
+        text = e->s->prompt(e->s->prompt_version == NULL ? "v1" : e->s->prompt_version, name,
+                            e->s->prompt_arg);
+    if (text == NULL)
+        text = prompt_builtin(e->s->prompt_version, name);
+    if (text == NULL)
+        text = prompt_builtin("v1", name);
+    return text == NULL ? "" : text;
+}
+
+/* ---- blocks and messages ---- */
+
+static void pending_comma(struct engine *e)
+{
+    if (e->pending.n > 0)
+        buf_putc(&e->pending, ',');
+}
+
+void talk_text(struct engine *e, struct str text)
+{
+    if (text.n == 0)
+        return; /* providers refuse empty text */
+    pending_comma(e);
+    buf_puts(&e->pending, "{\"type\":\"text\",\"text\":");
+    json_quote(&e->pending, text);
+    buf_putc(&e->pending, '}');
+}
+
+void talk_result(struct engine *e, const char *use_id, struct str text, bool is_error)
+{
+    pending_comma(e);
+    buf_puts(&e->pending, "{\"type\":\"tool_result\",\"tool_use_id\":");
+    json_quote(&e->pending, str_of(use_id));
+    buf_puts(&e->pending, ",\"content\":");
+    json_quote(&e->pending, text);
+    buf_puts(&e->pending, is_error ? ",\"is_error\":true}" : "}");
+}
+
+static void push_message(struct engine *e, struct str text)
+{
+    if (e->message_count == e->message_cap) {
+        int cap = e->message_cap == 0 ? 8 : e->message_cap * 2;
+        struct str *grown = arena_array(e->a, struct str, cap);
+
+        if (e->message_count > 0)
+            memcpy(grown, e->messages, sizeof(*grown) * (size_t)e->message_count);
+        e->messages = grown;
+        e->message_cap = cap;
+    }
+    e->messages[e->message_count++] = arena_str(e->a, text);
+    e->message_bytes += text.n;
+}
+
+static void push_of(struct engine *e, const char *role, struct str blocks)
+{
+    struct buf b;
+
+    buf_init(&b, blocks.n + 64);
+    buf_printf(&b, "{\"role\":\"%s\",\"content\":[", role);
+    buf_str(&b, blocks);
+    buf_puts(&b, "]}");
+    push_message(e, buf_view(&b));
+    buf_done(&b);
+}
+
+void talk_assistant(struct engine *e, struct str content)
+{
+    struct str inner = str_trim(content);
+
+    if (inner.n >= 2) /* without its brackets */
+        inner = str_trim((struct str){inner.p + 1, inner.n - 2});
+    if (inner.n == 0) /* roles have to take turns, and a message may not be empty */
+        inner = STR("{\"type\":\"text\",\"text\":\"(no answer)\"}");
+    push_of(e, "assistant", inner);
+}
+
+void talk_flush(struct engine *e)
+{
+    if (e->pending.n == 0)
+        return;
+    push_of(e, "user", buf_view(&e->pending));
+    buf_clear(&e->pending);
+}
+
+/* ---- tools ---- */
+
+static const char plan_tool[] =
+    "{\"name\":\"" TOOL_PLAN
+    "\",\"description\":\"Submit the plan: a graph of at most 12 steps. Steps that do "
+    "not need each other run at the same time. An input may take a value from an earlier step: "
+    "{\\\"$step\\\":\\\"s1\\\",\\\"pointer\\\":\\\"/npv\\\"} stands for that step's output at the "
+    "JSON "
+    "Pointer.\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"steps\":{\"type\":"
+    "\"array\","
+    "\"minItems\":1,\"maxItems\":12,\"items\":{\"type\":\"object\",\"properties\":{\"id\":{"
+    "\"type\":"
+    "\"string\"},\"tool\":{\"type\":\"string\"},\"input\":{\"type\":\"object\"},\"needs\":{"
+    "\"type\":"
+    "\"array\",\"items\":{\"type\":\"string\"}},\"purpose\":{\"type\":\"string\"}},\"required\":["
+    "\"id\","
+    "\"tool\",\"input\",\"needs\",\"purpose\"]}}},\"required\":[\"steps\"]}}";
+
+static void add_tool(struct buf *b, const char *name, const char *description, struct str schema)
+{
+    buf_puts(b, b->n > 1 ? ",{\"name\":" : "{\"name\":");
+    json_quote(b, str_of(name));
+    buf_puts(b, ",\"description\":");
+    json_quote(b, str_of(description == NULL ? "" : description));
+    buf_puts(b, ",\"input_schema\":");
+    buf_str(b, schema.n == 0 ? STR("{\"type\":\"object\"}") : schema);
+    buf_putc(b, '}');
+}
+
+struct str talk_tools(struct engine *e)
+{
+    struct buf b;
+
+    if (e->tools_json.p != NULL || e->s->offline_only)
+        return e->tools_json.p == NULL ? STR("") : e->tools_json;
+    buf_init(&b, TEXT_MAX);
+    buf_putc(&b, '[');
+    for (int i = 0; i < e->s->tool_count; i++)
+        add_tool(&b, e->s->tools[i].name, e->s->tools[i].description, e->s->tools[i].input_schema);
+    if (e->strategy != NULL && e->strategy->tool != NULL) {
+        buf_puts(&b, b.n > 1 ? "," : "");
+        buf_puts(&b, plan_tool);
+    }
+    add_tool(&b, TOOL_SUBMIT,
+             "Submit the decision: the last call. The answer is checked; faults come back once or "
+             "twice.",
+             json_print(e->a, tool_input_schema(TOOL_SUBMIT)));
+    buf_putc(&b, ']');
+    e->tools_json = arena_str(e->a, buf_view(&b));
+    buf_done(&b);
+    return e->tools_json;
+}
+
+/* ---- the system text ---- */
+
+static const struct prompt_var stage_vars[] = {
+    {"horizon", {"the horizon of the question", 27}},
+    {"choice", {"your favourite", 14}},
+    {"runner_up", {"the runner-up", 13}},
+    {"days", {"30", 2}},
+};
+
+static void add_part(struct engine *e, struct buf *b, const char *name)
+{
+    struct str text =
+        str_trim(prompt_fill(e->a, talk_prompt(e, name), stage_vars, ARRAY_LEN(stage_vars)));
+
+    if (text.n == 0)
+        return;
+    buf_puts(b, b->n > 0 ? "\n\n" : "");
+    buf_str(b, text);
+}
+
+static struct str system_text(struct engine *e)
+{
+    static const char *const stages[] = {"reference_class", "premortem", "devils_advocate",
+                                         "bias_check"};
+    const char *type = json_str(e->request, "decision_type", "general");
+    struct buf b;
+    struct str text;
+
+    buf_init(&b, TEXT_MAX);
+    add_part(e, &b, "system");
+    add_part(e, &b, prompt_builtin("v1", type) == NULL ? "general" : type);
+    add_part(e, &b, e->strategy->name);
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+        add_part(e, &b, stages[i]);
+    text = arena_str(e->a, buf_view(&b));
+    buf_done(&b);
+    return text;
+}
+
+/* ---- the first user message ---- */
+
+static struct str done(struct engine *e, struct buf *b)
+{
+    struct str text = arena_str(e->a, buf_view(b));
+
+    buf_done(b);
+    return text;
+}
+
+static struct str options_text(struct engine *e)
+{
+    const cJSON *options = json_get(e->request, "options"), *option;
+    struct buf b;
+
+    buf_init(&b, TEXT_MAX);
+    cJSON_ArrayForEach (option, options) {
+        if (cJSON_IsString(option))
+            buf_printf(&b, "- %s\n", option->valuestring);
+    }
+    if (b.n == 0)
+        buf_puts(&b, "(none given: work them out from the question)\n");
+    return done(e, &b);
+}
+
+/* Words that a rule wrote, with names from documents in them: one line each, whatever they hold. */
+static void add_line(struct buf *b, const char *text)
+{
+    struct str cut = utf8_cut(str_of(text), 400);
+
+    for (size_t i = 0; i < cut.n; i++)
+        buf_putc(b, (unsigned char)cut.p[i] < 0x20 ? ' ' : cut.p[i]);
+}
+
+static struct str findings_text(struct engine *e)
+{
+    const cJSON *finding;
+    struct buf b;
+
+    buf_init(&b, TEXT_MAX);
+    cJSON_ArrayForEach (finding, e->findings) {
+        const char *document = json_str(finding, "document", "");
+
+        buf_printf(&b, "- %s: ", json_str(finding, "code", ""));
+        add_line(&b, json_str(finding, "message", ""));
+        if (document[0] != '\0') {
+            buf_puts(&b, " (");
+            add_line(&b, document);
+            buf_putc(&b, ')');
+        }
+        buf_putc(&b, '\n');
+    }
+    if (b.n == 0)
+        buf_puts(&b, "(nothing was noticed)\n");
+    return done(e, &b);
+}
+
+static struct str missing_text(struct engine *e)
+{
+    const cJSON *item;
+    struct buf b;
+
+    buf_init(&b, TEXT_MAX);
+    cJSON_ArrayForEach (item, e->missing) {
+        buf_puts(&b, "- ");
+        buf_str(&b, cJSON_IsString(item) ? str_of(item->valuestring) : json_print(e->a, item));
+        buf_putc(&b, '\n');
+    }
+    if (b.n == 0)
+        buf_puts(&b, "(nothing)\n");
+    return done(e, &b);
+}
+
+static struct str limits_text(struct engine *e)
+{
+    const struct engine_settings *s = e->s;
+    int tools = s->max_tools_a_turn > 0 ? s->max_tools_a_turn : TURN_TOOLS_DEFAULT;
+
+    if (s->budget_steps > 0)
+        return str_of(arena_printf(
+            e->a, "at most %" PRId64 " answers of yours in all, %d tools in one answer",
+            s->budget_steps, tools));
+    return str_of(arena_printf(e->a, "%d tools in one answer", tools));
+}
+
+static struct str context_text(struct engine *e)
+{
+    const cJSON *context = json_get(e->request, "context");
+
+    return context == NULL || cJSON_IsNull(context) ? STR("(none)") : json_print(e->a, context);
+}
+
+/* What does not fit is left out whole and counted: half a source could mislead. */
+static struct str sources_text(struct engine *e)
+{
+    const cJSON *chunk;
+    size_t room = MATERIAL_MAX, left_out = 0;
+    struct buf b;
+
+    buf_init(&b, TEXT_MAX);
+    cJSON_ArrayForEach (chunk, e->material) {
+        struct source src = {"document", json_str(chunk, "chunk_id", ""),
+                             json_str(chunk, "title", ""), e->nonce, false};
+        struct str text = str_of(json_str(chunk, "text", ""));
+
+        if (text.n > room) {
+            left_out++;
+            continue;
+        }
+        room -= text.n;
+        source_fence(e, &b, &src, text);
+    }
+    if (left_out > 0)
+        buf_printf(
+            &b, "[%zu further sources are left out for length; knowledge_retrieval finds them]\n",
+            left_out);
+    if (b.n == 0)
+        buf_puts(&b, "(no documents)\n");
+    return done(e, &b);
+}
+
+void talk_begin(struct engine *e)
+{
+    struct prompt_var vars[] = {
+        {"question", str_of(json_str(e->request, "query", ""))},
+        {"options", options_text(e)},
+        {"context", context_text(e)},
+        {"decision_type", str_of(json_str(e->request, "decision_type", "general"))},
+        {"language", str_of(e->lang)},
+        {"limits", limits_text(e)},
+        {"missing", missing_text(e)},
+        {"findings", findings_text(e)},
+        {"sources", sources_text(e)},
+    };
+
+    e->system = system_text(e);
+    e->tools_json = (struct str){NULL, 0}; /* the strategy is known now */
+    talk_text(e, prompt_fill(e->a, talk_prompt(e, "question"), vars, ARRAY_LEN(vars)));
+}
