@@ -151,6 +151,8 @@ void action_start(struct run *r, const struct action *a)
 
 void action_cancel(struct action_flow *f)
 {
+    if (f->action.kind == ACTION_RECORD || f->action.kind == ACTION_FINISH)
+        return; /* the engine waits for these: their event always comes */
     flow_cancel(&f->flow);
 }
 

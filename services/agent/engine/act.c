@@ -60,11 +60,26 @@ bool act_deciding(const struct engine *e)
     return false;
 }
 
+static void drop(struct engine *e, struct act *a)
+{
+    if (!act_waits(a))
+        return;
+    a->state = ACT_DROPPED;
+    budget_release(e, a);
+}
+
 void act_drop_all(struct engine *e)
 {
     for (int i = 0; i < e->act_count; i++)
-        if (act_waits(e->acts[i]))
-            e->acts[i]->state = ACT_DROPPED;
+        drop(e, e->acts[i]);
+}
+
+void act_drop_work(struct engine *e)
+{
+    for (int i = 0; i < e->act_count; i++)
+        if (e->acts[i]->call != NULL || e->acts[i]->kind == ACTION_MODEL ||
+            e->acts[i]->kind == ACTION_GATHER)
+            drop(e, e->acts[i]);
 }
 
 static const cJSON *analyst_view(struct engine *e, const struct act *a)

@@ -114,8 +114,6 @@ bool budget_affords_repair(const struct engine *e)
 {
     if (e->out == NULL)
         return true;
-    if (strcmp(e->out, "seconds") == 0 && !e->s->offline_only)
-        return false;
     return last_output((struct engine *)(uintptr_t)e) > 0;
 }
 
@@ -200,18 +198,28 @@ void budget_call_model(struct engine *e, const char *force)
         make_call(e, TOOL_SUBMIT, last);
 }
 
-void budget_out(struct engine *e, const cJSON *payload)
+void budget_out(struct engine *e, const cJSON *payload, bool by_shell)
 {
     if (e->out == NULL) {
         e->out = json_str(payload, "budget", "");
         e->out_limit = json_num(payload, "limit", 0);
         e->out_used = json_num(payload, "used", 0);
     }
-    if (e->phase != PHASE_RUN || act_deciding(e))
-        return; /* what is under way comes to its end first, and then finds the budget gone */
-    act_drop_all(e);
-    turn_close(e, "Not run: the budget ran out.");
-    budget_call_model(e, NULL);
+    if (by_shell && !json_bool(payload, "last_call", true)) {
+        fail_out(e);
+        return;
+    }
+    act_drop_work(e);
+    if (e->phase == PHASE_GATHER) {
+        cJSON *missing = json_arr(e->a);
+
+        json_push_str(missing, "the sources, which could not be gathered in time");
+        e->missing = missing;
+        fold_material(e, NULL, NULL);
+    } else if (e->phase == PHASE_RUN && !act_deciding(e)) {
+        turn_close(e, "Not run: the budget ran out.");
+        budget_call_model(e, NULL);
+    } /* else what the engine is having recorded goes on, and then finds the budget gone */
 }
 
 void budget_release(struct engine *e, struct act *a)

@@ -118,6 +118,8 @@ void engine_look(const struct engine *e, struct engine_view *out)
         .tokens_in = e->ledger.tokens_in,
         .tokens_out = e->ledger.tokens_out,
         .usd = e->ledger.usd_unknown ? NAN : e->ledger.usd_used,
+        .taint = e->taint,
+        .budget_seconds = e->s->budget_seconds,
         .started_us = e->started_us,
     };
 }
@@ -126,14 +128,6 @@ const cJSON *engine_final(const struct engine *e)
 {
     CHECK(e, ENGINE);
     return e->final;
-}
-
-bool engine_wants(const struct engine *e, const char *action_id)
-{
-    const struct act *a = act_find(e, action_id);
-
-    CHECK(e, ENGINE);
-    return a != NULL && act_waits(a);
 }
 
 /* ---- the hash: FNV-1a over all that the fold decides ---- */

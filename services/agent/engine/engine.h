@@ -4,41 +4,47 @@
  * give the same state and so the same next actions, on any machine, in any later release that still
  * reads the events' format.
  *
- *     engine_new --> engine_next: GATHER            (the documents, or what the knowledge base has)
- *        fold "observe gather" --> RECORD           (strategy chosen; detectors' findings)
- *        then by strategy (a pair of functions each, see strategies in fold.c):
- *          react:  MODEL --> tool_use blocks: TOOL ... (several at once) --> MODEL ... -->
- * submit_decision plan:   MODEL(submit_plan) --> TOOL by the graph, independent ones at once -->
- * replan on failure
- *                  --> MODEL --> submit_decision
- *        submit_decision --> valid: FINISH completed | faults: RECORD repair --> MODEL (twice at
- * most) budget out --> RECORD budget --> MODEL forced to submit_decision (kept in reserve) -->
- * FINISH model failed for good --> FINISH failed       cancel event --> FINISH cancelled
+ *     engine_new --> GATHER      the documents, or what the knowledge base has
+ *        observe gather --> RECORD strategy --> RECORD detectors
+ *        then by strategy (see strategies in strategy.c):
+ *          react   MODEL --> its tool_use blocks: TOOL ..., several at once --> MODEL ...
+ *          plan    MODEL made to submit_plan --> RECORD graph --> TOOL by the graph, independent
+ *                  ones at once --> replan when one failed --> MODEL, then as react
+ *        submit_decision --> valid: FINISH completed
+ *                        \--> faults: RECORD repair --> MODEL, twice at most
+ *        budget out --> RECORD budget --> MODEL made to submit_decision --> FINISH, marked partial
+ *        model failed for good --> FINISH failed        cancel --> FINISH cancelled
  *
- * Events (their payloads are JSON objects; the log's types in brackets):
- *   observe gather   {"material":[chunk...], "missing":[...], "nonce"}   chunks as in
- * method/analyst.h plan  strategy   {"mode": "react", "why"}                            made by the
- * engine (RECORD) observe detectors {"findings":[...]}                                 made by the
- * engine (RECORD) reason model     {"content":[blocks], "stop_reason", "usage":{...}, "provider",
- * "model", "cost_usd", "degraded", "attempts", "nonce"}       a model call that answered reason
- * STAGE     {"stage","output"}                                  a stage of the offline analyst plan
- * graph      {"steps":[...]}                                     made by the engine (RECORD) tool
- * NAME       {"input", "tool_use_id"}                            intent of a call with side effects
- *   observe NAME     {"tool","tool_use_id","input","output"|"error":{code,message,details},"nonce",
- *                     "job_id"?}                                         a tool call that ended
- *   repair           {"faults":[...], "attempt"}                         made by the engine
- * (RECORD) budget           {"budget","limit","used","last_call"?}              made by the engine,
- * or by the shell when the seconds run out: the shell has then cancelled every action in flight
- * (they get no event). last_call true: one forced submit_decision is still allowed; false: the time
- * is up, FINISH with what there is error model
- * {"code","message","provider_message","retry_after_ms"}   a model call that failed cancel
- * {"by","partial":[{"action_id","text"}]}             from the shell, after it cancelled every
- *                                                                        action in flight (no event
- * for them) resume           {"attempt","from_seq","node"}                       from the shell,
- * after a take-over final
- * {"status","result","recommendation","error","usage","agent","skills","lang", "degraded"} FINISH,
- * as recorded Procedure for a change of a payload: raise ENGINE_FORMAT, keep reading the old number
- * in fold.c, add the old log to tests/data/logs/ (they are replayed for ever). */
+ * Events (payloads are JSON objects). Made by the engine, as RECORD or FINISH:
+ *   plan    strategy   {mode, why, format}
+ *   observe detectors  {findings[]}
+ *   plan    graph      {steps[]}
+ *   observe NAME       {tool, tool_use_id, input, error}  a call that was refused, or whose
+ *                      outcome is unknown after a crash
+ *   repair             {faults[], attempt}
+ *   budget             {budget, limit, used}
+ *   final              {status, result, recommendation, error, usage, agent, skills[], lang,
+ *                      degraded, produced?}  produced: what a failed or cancelled run had
+ * By the shell, as the outcome of an action:
+ *   observe gather     {material[], missing[], nonce}  chunks as in method/analyst.h
+ *   reason  STAGE      {stage, output}  of the offline analyst
+ *   reason  model      {content[], stop_reason, usage{input_tokens, output_tokens,
+ *                      cache_read_tokens, cache_write_tokens}, provider, model, cost_usd,
+ *                      degraded, attempts, nonce}  a model call that answered
+ *   error   model      {code, message, provider_message, retry_after_ms}  failed for good
+ *   tool    NAME       {input, tool_use_id}  intent of a call with side effects
+ *   observe NAME       {tool, tool_use_id, input, output | error{code, message, details},
+ *                      nonce, job_id?}  a tool call that ended
+ * By the shell, of no action:
+ *   budget             {budget, limit, used, last_call}  the seconds run out; the shell has
+ *                      cancelled the model and tool calls in flight (they need no event).
+ *                      last_call true: one forced submit_decision is still allowed; false:
+ *                      the time is up, FINISH with what there is
+ *   cancel             {by, partial[{action_id, text}]}  likewise
+ *   resume             {attempt, from_seq, node}  after a take-over
+ *
+ * Procedure for a change of a payload: raise ENGINE_FORMAT, keep reading the old number in
+ * fold.c, add the old log to tests/data/logs/ (they are replayed for ever). */
 #pragma once
 #include "libcommon/base/id.h"
 #include "libcommon/base/json.h"
@@ -144,8 +150,9 @@ struct action {
  * Both arguments outlive the engine; its memory is in `a`. */
 struct engine *engine_new(struct arena *a, const struct engine_settings *s, const cJSON *request);
 
-/* The next action that may start, each once a life of the engine (and once more after a resume
- * event, when it had not ended). False: nothing to start until another event. */
+/* The next action that may start, each once a life of the engine: in a new life (the log folded
+ * anew) what was in flight is handed out again with its id. False: nothing to start until another
+ * event. */
 bool engine_next(struct engine *e, struct action *out);
 
 /* Folds one event; its strings need to live only during the call (the engine copies what it keeps).

@@ -129,7 +129,7 @@ static cJSON *produced_so_far(const struct engine *e)
     cJSON *p = json_obj(e->a), *tools = json_add_arr(p, "tools");
     const cJSON *item;
 
-    json_add_strn(p, "text", e->last_text);
+    json_add_strn(p, "text", e->last_text.p == NULL ? STR("") : e->last_text);
     cJSON_ArrayForEach (item, e->results) {
         cJSON *t = cJSON_CreateObject();
 
@@ -161,11 +161,18 @@ void finish_failed(struct engine *e, const char *code, const char *message, cJSO
     close_failing(e, "failed", code, message, details);
 }
 
-void finish_cancelled(struct engine *e, const char *by)
+void finish_cancelled(struct engine *e, const cJSON *payload)
 {
+    const char *by = json_str(payload, "by", NULL);
+    const cJSON *partial = json_get(payload, "partial"), *item;
     cJSON *details = json_obj(e->a);
 
     if (by != NULL)
         json_add_str(details, "by", by);
+    cJSON_ArrayForEach (item, partial) /* what streamed last, cut off as it was */
+    {
+        if (json_str(item, "text", "")[0] != '\0')
+            e->last_text = str_of(json_str(item, "text", ""));
+    }
     close_failing(e, "cancelled", "CANCELLED", "The run was cancelled.", details);
 }

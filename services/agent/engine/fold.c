@@ -100,12 +100,17 @@ static bool has_status(const cJSON *p)
 
 /* ---- the kinds of events ---- */
 
-static void record_strategy(struct engine *e, const struct act *parent)
+void fold_material(struct engine *e, const cJSON *material, const struct act *parent)
 {
     cJSON *p = json_obj(e->a);
     const char *why;
-    const struct strategy *s = strategy_choose(e, &why);
+    const struct strategy *s;
 
+    e->material = cJSON_IsArray(material) ? material : json_arr(e->a);
+    if (cJSON_GetArraySize(e->material) > 0)
+        e->taint = true;
+    e->phase = PHASE_STRATEGY;
+    s = strategy_choose(e, &why);
     json_add_str(p, "mode", s->name);
     json_add_str(p, "why", why);
     json_add_num(p, "format", ENGINE_FORMAT);
@@ -114,15 +119,9 @@ static void record_strategy(struct engine *e, const struct act *parent)
 
 static void fold_gather(struct engine *e, const struct fold *f)
 {
-    const cJSON *material = json_get(f->payload, "material");
-
-    e->material = cJSON_IsArray(material) ? material : json_arr(e->a);
     e->missing = json_get(f->payload, "missing");
     e->nonce = json_str(f->payload, "nonce", NULL);
-    if (cJSON_GetArraySize(e->material) > 0)
-        e->taint = true;
-    e->phase = PHASE_STRATEGY;
-    record_strategy(e, f->act);
+    fold_material(e, json_get(f->payload, "material"), f->act);
 }
 
 static struct str make_findings(struct engine *e)
@@ -212,7 +211,7 @@ static void fold_repair(struct engine *e, const struct fold *f)
 
 static void fold_budget(struct engine *e, const struct fold *f)
 {
-    budget_out(e, f->payload);
+    budget_out(e, f->payload, f->act == NULL);
 }
 
 static void fold_error(struct engine *e, const struct fold *f)
@@ -222,11 +221,6 @@ static void fold_error(struct engine *e, const struct fold *f)
     cJSON *details = json_obj(e->a);
 
     budget_settle(e, f->act, f->payload);
-    if (e->out != NULL && f->act->force == NULL && strcmp(code, "TIMEOUT") == 0) {
-        budget_call_model(
-            e, NULL); /* the seconds ended this call; the one in reserve is still there */
-        return;
-    }
     if (words[0] != '\0')
         json_add_str(details, "provider_message", words);
     if (json_i64(f->payload, "retry_after_ms", -1) >= 0)
@@ -237,7 +231,7 @@ static void fold_error(struct engine *e, const struct fold *f)
 static void fold_cancel(struct engine *e, const struct fold *f)
 {
     if (e->phase != PHASE_CLOSING)
-        finish_cancelled(e, json_str(f->payload, "by", NULL));
+        finish_cancelled(e, f->payload);
 }
 
 /* What was in flight died with its process. A call with side effects whose intent is on record may
@@ -249,7 +243,6 @@ static void fold_resume(struct engine *e, const struct fold *f)
         struct act *a = e->acts[i];
         cJSON *p, *error;
 
-        a->yielded = false;
         if (a->state != ACT_INTENDED)
             continue;
         p = json_obj(e->a);

@@ -170,8 +170,10 @@ struct act *act_record(struct engine *e, enum event_type type, const char *name,
 bool act_waits(const struct act *a); /* open or intended */
 /* Whether an action is open that decides how the run goes on (anything but a tool call's). */
 bool act_deciding(const struct engine *e);
-/* Nobody waits for them any more: their events, should they come, change nothing. */
+/* Nobody waits for them any more: their events, should they come, change nothing. act_drop_work
+ * leaves those that the engine itself asked to append. */
 void act_drop_all(struct engine *e);
+void act_drop_work(struct engine *e);
 void act_yield(struct engine *e, struct act *a, struct action *out);
 
 /* --- prompt.c, source.c: texts ------------------------------------------------------------------
@@ -245,7 +247,8 @@ void budget_call_model(struct engine *e, const char *force);
 /* An open model call ended. */
 void budget_release(struct engine *e, struct act *a); /* only its reservation */
 void budget_settle(struct engine *e, struct act *a, const cJSON *payload);
-void budget_out(struct engine *e, const cJSON *payload); /* the event */
+/* The event. By the shell: it has cancelled what was in flight. */
+void budget_out(struct engine *e, const cJSON *payload, bool by_shell);
 bool budget_affords_repair(const struct engine *e);
 /* Counts the call; true when it has been made often enough. */
 bool repeat_refuses(struct engine *e, const struct call *c);
@@ -258,10 +261,12 @@ bool repeat_runaway(const struct engine *e);
 
 void finish_completed(struct engine *e, cJSON *answer);
 void finish_failed(struct engine *e, const char *code, const char *message, cJSON *details);
-void finish_cancelled(struct engine *e, const char *by);
+void finish_cancelled(struct engine *e, const cJSON *payload);
 const char *finish_mode(const struct engine *e);
 
 /* --- fold.c
  * -------------------------------------------------------------------------------------------- */
 
+/* The sources are known, or will not be: the strategy is chosen. */
+void fold_material(struct engine *e, const cJSON *material, const struct act *parent);
 int fold_event(struct engine *e, const struct engine_event *ev, struct err *err) MUST_CHECK;

@@ -446,14 +446,12 @@ static void note_provider(struct engine *e, const cJSON *payload)
     e->any_answer = true;
 }
 
-/* The budget went while the model was writing, or it wrote something else than it was made to. */
-static void turn_over_budget(struct engine *e, const struct act *a)
+/* Made to submit, it called something else. The analyst cannot be made to: it hears that its tools
+ * are not to be had, and submits then. */
+static void turn_over_budget(struct engine *e)
 {
-    static const char why[] = "Not run: the budget ran out.";
-
-    if (a->force == NULL || strcmp(a->force, TOOL_SUBMIT) != 0 ||
-        strcmp(e->provider, "offline") == 0) {
-        turn_refuse_all(e, "BUDGET_EXCEEDED", why);
+    if (strcmp(e->provider, "offline") == 0) {
+        turn_refuse_all(e, "BUDGET_EXCEEDED", "Not run: the budget ran out.");
         budget_call_model(e, NULL);
     } else {
         turn_repair(e, one_fault(e, "no_submission", "Only submit_decision may be called now."));
@@ -483,7 +481,7 @@ void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct st
     if ((c = turn_find(e, TOOL_SUBMIT)) != NULL)
         turn_submit(e, c->input);
     else if (e->out != NULL && e->turn.count > 0)
-        turn_over_budget(e, a);
+        turn_over_budget(e);
     else if ((c = turn_find(e, e->strategy->tool)) != NULL)
         e->strategy->called(e, c);
     else if (e->turn.count > 0)
