@@ -4,6 +4,8 @@
 #include "libcommon/base/json_text.h"
 #include <math.h>
 
+#define I64_LIMIT 9223372036854775808.0
+
 /* cJSON answers NULL only when memory is out. */
 static cJSON *must(cJSON *item)
 {
@@ -56,7 +58,7 @@ int64_t json_i64(const cJSON *obj, const char *key, int64_t dflt)
 {
     double v = json_num(obj, key, NAN);
 
-    if (!(v >= -0x1p63 && v < 0x1p63) || v != floor(v))
+    if (isnan(v) || v < -I64_LIMIT || v >= I64_LIMIT || v != floor(v))
         return dflt;
     return (int64_t)v;
 }

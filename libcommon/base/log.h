@@ -37,12 +37,13 @@ void log_write(enum log_level level, const char *message, const struct log_field
 /* Masks personal data in text as log_write does; out is NUL-terminated, at most cap bytes. */
 void log_mask(struct str text, char *out, size_t cap);
 
-#define log_emit(level, msg, ...)                                                             \
-    do {                                                                                      \
-        if (log_enabled(level))                                                               \
-            log_write(level, msg, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}); \
+/* The first field only stands before a comma, so that there may be none. */
+#define log_emit(level, msg, ...)                                                           \
+    do {                                                                                    \
+        if (log_enabled(level))                                                             \
+            log_write(level, msg, (const struct log_field[]){{0}, ##__VA_ARGS__, {0}} + 1); \
     } while (0)
-#define log_debug(msg, ...) log_emit(LOG_DEBUG, msg __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(msg, ...) log_emit(LOG_INFO, msg __VA_OPT__(, ) __VA_ARGS__)
-#define log_warning(msg, ...) log_emit(LOG_WARNING, msg __VA_OPT__(, ) __VA_ARGS__)
-#define log_error(msg, ...) log_emit(LOG_ERROR, msg __VA_OPT__(, ) __VA_ARGS__)
+#define log_debug(msg, ...) log_emit(LOG_DEBUG, msg, ##__VA_ARGS__)
+#define log_info(msg, ...) log_emit(LOG_INFO, msg, ##__VA_ARGS__)
+#define log_warning(msg, ...) log_emit(LOG_WARNING, msg, ##__VA_ARGS__)
+#define log_error(msg, ...) log_emit(LOG_ERROR, msg, ##__VA_ARGS__)
