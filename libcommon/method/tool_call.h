@@ -25,6 +25,7 @@ typedef int64_t tool_cost_fn(const cJSON *in);
 #define TOOLS(X)       \
     X(calculator)      \
     X(calibration)     \
+    X(data_analysis)   \
     X(decision_matrix) \
     X(decision_tree)   \
     X(financial_model) \

@@ -25,6 +25,11 @@ static const struct skill skills[] = {
      .description =
         "Scores past probabilities against what happened: Brier and log score, reliability, "
         "resolution, and a table of predicted against observed frequencies."},
+    {.name = "data_analysis", .category = "data", .version = VERSION,
+     .cost = SKILL_MODERATE, .where = SKILL_INLINE, .permission = "data:read",
+     .description =
+        "Describes series of numbers: mean, median, spread, outliers, a robust trend with its "
+        "significance, and correlations between the series. A correlation is never a cause."},
     {.name = "decision_matrix", .category = "decision", .version = VERSION,
      .cost = SKILL_MODERATE, .where = SKILL_INLINE,
      .description =
