@@ -112,7 +112,8 @@ CREATE INDEX decisions_created ON decisions (created_at);
 CREATE INDEX decisions_user_created ON decisions (user_id, created_at DESC, decision_id DESC);
 CREATE INDEX decisions_tenant_created ON decisions (tenant_id, created_at DESC, decision_id DESC);
 CREATE INDEX decisions_query ON decisions USING gin (to_tsvector('simple', query));
-CREATE INDEX decisions_open ON decisions (due_at) WHERE status IN ('pending', 'running');
+CREATE INDEX decisions_open ON decisions (due_at)
+    WHERE status IN ('pending', 'running', 'waiting_input');
 
 -- The event log. payload is sealed; digest = SHA-256(salt || plaintext); hash = SHA-256(previous
 -- hash || decision id || seq big-endian || digest). An erased payload leaves the chain verifiable.
@@ -201,6 +202,7 @@ CREATE TABLE outbox (
     last_error   text
 );
 CREATE INDEX outbox_open ON outbox (due_at, outbox_id) WHERE published_at IS NULL AND dead_at IS NULL;
+CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_decision ON outbox (decision_id, target, outbox_id)
     WHERE published_at IS NULL AND dead_at IS NULL;
 
@@ -244,8 +246,7 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_open ON documents (updated_at) WHERE status IN ('queued', 'reading');
 
--- Plain, since search needs the text. start/end are byte offsets in the original. words holds English
--- stems and, for Chinese, Japanese and Korean, bigrams that our code makes.
+-- Plain, since search needs the text. start/end are byte offsets in the original.
 CREATE TABLE chunks (
     chunk_id     uuid PRIMARY KEY,
     tenant_id    uuid NOT NULL,
@@ -255,10 +256,22 @@ CREATE TABLE chunks (
     text         text NOT NULL,
     start_offset bigint NOT NULL,
     end_offset   bigint NOT NULL,
-    words        tsvector NOT NULL,
     UNIQUE (document_id, ordinal)
 );
-CREATE INDEX chunks_words ON chunks USING gin (words);
+
+-- The words of a chunk, of its heading and its document's title: English stems and, for Chinese, Japanese
+-- and Korean, bigrams that our code makes. A table of its own, since under row-level security a
+-- condition with @@ (not leakproof) may not use an index unless it is part of the policy itself:
+-- app_query() is the query, set for one transaction like the tenant, and the policy below has it.
+CREATE FUNCTION app_query() RETURNS tsquery LANGUAGE sql STABLE AS
+    $$ SELECT NULLIF(current_setting('app.query', true), '')::tsquery $$;
+CREATE TABLE chunk_words (
+    chunk_id    uuid PRIMARY KEY REFERENCES chunks ON DELETE CASCADE,
+    tenant_id   uuid NOT NULL,
+    document_id uuid NOT NULL,
+    words       tsvector NOT NULL
+);
+CREATE INDEX chunk_words_words ON chunk_words USING gin (words);
 
 CREATE TABLE audit_logs (
     log_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -290,10 +303,11 @@ BEGIN
         ('decision_trails',   'SELECT, INSERT',                 false),
         ('idempotency_keys',  'SELECT, INSERT, UPDATE, DELETE', false),
         ('jobs',              'SELECT, INSERT, UPDATE, DELETE', false),
-        ('outbox',            'SELECT, INSERT',                 false),
+        ('outbox',            'SELECT, INSERT, DELETE',         false),
         ('decision_feedback', 'SELECT, INSERT, UPDATE, DELETE', false),
         ('documents',         'SELECT, INSERT, UPDATE, DELETE', false),
         ('chunks',            'SELECT, INSERT, DELETE',         false),
+        ('chunk_words',       'SELECT, INSERT',                 false),
         ('audit_logs',        'SELECT, INSERT',                 false)) AS v (name, rights, owned)
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t.name);
@@ -308,7 +322,12 @@ BEGIN
                         WITH CHECK (current_user = ''ceoagent_service'')', t.name);
     END LOOP;
 END $$;
--- Events, outbox rows and audit records are append-only for the app role (no UPDATE above).
+-- Events and audit records are append-only for the app role; outbox rows may only go with their decision.
+-- Words are found by the query of the transaction alone; without one nobody sees a row.
+DROP POLICY app_rows ON chunk_words;
+CREATE POLICY app_search ON chunk_words FOR SELECT TO ceoagent_app
+    USING (tenant_id = app_tenant() AND words @@ app_query());
+CREATE POLICY app_insert ON chunk_words FOR INSERT TO ceoagent_app WITH CHECK (tenant_id = app_tenant());
 GRANT SELECT, INSERT, UPDATE ON encryption_keys TO ceoagent_app, ceoagent_service;
 ALTER TABLE encryption_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE encryption_keys FORCE ROW LEVEL SECURITY;

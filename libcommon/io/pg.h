@@ -80,6 +80,9 @@ struct pg_param pg_bool(bool v);
 struct pg_param pg_uuid(struct arena *a, struct uuid u);
 struct pg_param pg_uuids(struct arena *a, const struct uuid *u, int n); /* "{..}" uuid[] */
 struct pg_param pg_texts(struct arena *a, const char *const *z, int n); /* "{..}" text[] */
+struct pg_param pg_i64s(struct arena *a, const int64_t *v, int n);      /* "{..}" bigint[] */
+struct pg_param pg_byteas(struct arena *a, const struct str *v,
+                          int n); /* bytea[], binary; p NULL: NULL */
 
 /* Appends a statement; returns its index among the results. */
 int pg_batch_add(struct pg_batch *b, const struct pg_stmt *stmt, const struct pg_param *params);
@@ -111,6 +114,10 @@ double pg_get_f64(const struct pg_result *r, int stmt, int row, int col);
 bool pg_get_bool(const struct pg_result *r, int stmt, int row, int col);
 struct uuid pg_get_uuid(const struct pg_result *r, int stmt, int row, int col);
 struct str pg_get_bytes(const struct pg_result *r, int stmt, int row, int col);
+/* One-dimensional arrays; the elements in the arena, NULL elements as NULL. Returns their number.
+ */
+int pg_get_texts(const struct pg_result *r, int stmt, int row, int col, const char ***out);
+int pg_get_uuids(const struct pg_result *r, int stmt, int row, int col, struct uuid **out);
 
 /* LISTEN/NOTIFY is not used: PgBouncer would lose it. */
 

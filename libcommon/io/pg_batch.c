@@ -3,12 +3,10 @@
 #include "libcommon/base/compat.h"
 #include "libcommon/io/pg.h"
 #include <math.h>
-#include "libcommon/base/buf.h"
 #include "libcommon/io/pg_internal.h"
 
 #define BATCH_MAGIC 0x9B47C401u
 #define RESULT_MAGIC 0x9B47C402u
-#define ARRAY_TEXT_MAX (16u << 20)
 #define BYTEA_OID 17
 
 struct pg_batch *pg_batch_new(struct arena *a, enum pg_role role, const struct uuid *tenant,
@@ -62,55 +60,6 @@ struct pg_param pg_uuid(struct arena *a, struct uuid u)
     char *text = arena_alloc(a, UUID_LEN + 1);
 
     return (struct pg_param){uuid_text(u, text), UUID_LEN, false};
-}
-
-struct pg_param pg_uuids(struct arena *a, const struct uuid *u, int n)
-{
-    char *text = arena_alloc(a, (size_t)n * (UUID_LEN + 1) + 3), *p = text;
-
-    *p++ = '{';
-    for (int i = 0; i < n; i++) {
-        if (i > 0)
-            *p++ = ',';
-        uuid_text(u[i], p);
-        p += UUID_LEN;
-    }
-    *p++ = '}';
-    *p = '\0';
-    return (struct pg_param){text, (int)(p - text), false};
-}
-
-static void put_quoted(struct buf *b, const char *z)
-{
-    buf_putc(b, '"');
-    for (; *z != '\0'; z++) {
-        if (*z == '"' || *z == '\\')
-            buf_putc(b, '\\');
-        buf_putc(b, *z);
-    }
-    buf_putc(b, '"');
-}
-
-struct pg_param pg_texts(struct arena *a, const char *const *z, int n)
-{
-    struct buf b;
-    struct str copy;
-
-    buf_init(&b, ARRAY_TEXT_MAX);
-    buf_putc(&b, '{');
-    for (int i = 0; i < n; i++) {
-        if (i > 0)
-            buf_putc(&b, ',');
-        if (z[i] == NULL)
-            buf_puts(&b, "NULL");
-        else
-            put_quoted(&b, z[i]);
-    }
-    buf_putc(&b, '}');
-    /* Beyond the maximum the text is cut and PostgreSQL refuses it: bodies are far smaller. */
-    copy = arena_str(a, buf_view(&b));
-    buf_done(&b);
-    return pg_str(copy);
 }
 
 /* Texts are copied with a NUL behind them, as libpq takes them. */

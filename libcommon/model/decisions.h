@@ -91,8 +91,10 @@ int decisions_add_feedback(struct pg_batch *b, struct arena *a, struct uuid id, 
  * decisions_read. */
 int decisions_add_claim(struct pg_batch *b, struct arena *a, const struct uuid *ids, int n,
                         const char *owner, int64_t lease_ms, int64_t grace_ms, int limit);
-/* Renews many leases at once, by clock_timestamp(). Rows returned: (decision_id, cancel_asked bool)
- * of those still held; a lease that is not returned is lost. PG_SERVICE. */
+/* Renews many leases at once, by clock_timestamp(). Rows returned: (decision_id, cancel_asked bool,
+ * renewed bool) of those still held; a lease that is not returned is lost. Not renewed: the row was
+ * being written at that moment (renewal waits for nobody), so its end is as before; the next
+ * renewal gets it. PG_SERVICE. */
 int decisions_add_renew(struct pg_batch *b, struct arena *a, const struct uuid *ids,
                         const int64_t *epochs, int n, int64_t lease_ms);
 /* Hands back at drain: claimable at once by others. Fenced by epoch. PG_SERVICE. */

@@ -34,7 +34,8 @@ int jobs_read(const struct pg_result *r, int stmt, int row, struct arena *a,
 int jobs_add_claim(struct pg_batch *b, struct arena *a, struct uuid id, const char *owner,
                    int64_t lease_ms);
 int jobs_add_renew(struct pg_batch *b, struct arena *a, const struct uuid *ids,
-                   const int64_t *epochs, int n, int64_t lease_ms); /* returns the ids still held */
+                   const int64_t *epochs, int n,
+                   int64_t lease_ms); /* rows: ids still held, renewed bool (see decisions.h) */
 /* Ends it, fenced by epoch: status success or failure. error_json {NULL,0} for success. */
 int jobs_add_end(struct pg_batch *b, struct arena *a, const struct keyring *ring,
                  const struct job_row *j, const char *status, struct str result,
