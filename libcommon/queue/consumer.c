@@ -324,7 +324,7 @@ static void set_defaults(struct consumer_options *o)
     if (o->liveness_ms <= 0)
         o->liveness_ms = 15000;
     o->liveness_ms = MIN(o->liveness_ms, o->visibility_ms);
-    if (o->max_redeliveries <= 0)
+    if (o->max_redeliveries < 0)
         o->max_redeliveries = 5;
     if (o->sweep_ms <= 0)
         o->sweep_ms = 2000;

@@ -41,7 +41,7 @@ struct consumer_options {
     int64_t liveness_ms;           /* 0: 15000, never more than the visibility timeout */
     int64_t visibility_ms;         /* 0: 60000 */
     int64_t foreign_visibility_ms; /* of messages that stock Celery workers hold; 0: 3600000 */
-    int max_redeliveries;          /* 0: 5; beyond it the message goes to <queue>.dead */
+    int max_redeliveries;          /* negative: 5; beyond it the message goes to <queue>.dead */
     bool sweep;                    /* takes part in the orphan sweep */
     int64_t sweep_ms;              /* 0: 2000; with jitter */
 };
