@@ -29,6 +29,7 @@ typedef int64_t tool_cost_fn(const cJSON *in);
     X(decision_matrix) \
     X(decision_tree)   \
     X(financial_model) \
+    X(forecast)        \
     X(monte_carlo)     \
     X(risk_assessment)
 

@@ -54,6 +54,11 @@ static const struct skill skills[] = {
         "Values cash flows: NPV, all IRRs, MIRR, payback, profitability index, scenarios and "
         "break-even points. Give exactly one of cash_flows, dated_flows and formula (a flow for "
         "each period t = 0, 1, ...), or break_even alone."},
+    {.name = "forecast", .category = "data", .version = VERSION,
+     .cost = SKILL_HEAVY, .where = SKILL_JOB,
+     .description =
+        "Continues a series of numbers in equal steps with intervals, by a named method or by the "
+        "one that a backtest prefers. Says when it is no better than repeating the last value."},
     {.name = "knowledge_retrieval", .category = "knowledge", .version = VERSION,
      .cost = SKILL_MODERATE, .where = SKILL_STORE, .permission = "data:read",
      .description =
