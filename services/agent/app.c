@@ -7,6 +7,7 @@
 #include "libcommon/io/health.h"
 #include "libcommon/skills/registry.h"
 #include "services/agent/lease.h"
+#include "services/agent/prompts.h"
 #include "services/agent/shell.h"
 #include "services/agent/sweep.h"
 
@@ -211,7 +212,8 @@ int app_new(struct app *app, struct err *err)
     app->node = consumer_node_name(app->arena, "agent");
     timer_init(&app->drain_timer, app->loop, on_drain_timer);
     make_tools(app);
-    if (make_stores(app, err) < 0 || make_models(app, err) < 0 || make_consumer(app, err) < 0 ||
+    if (prompts_new(app->settings.prompt_dir, &app->prompts, err) < 0 ||
+        make_stores(app, err) < 0 || make_models(app, err) < 0 || make_consumer(app, err) < 0 ||
         health_server_new(app->loop, (int)app->settings.health_port, on_ready, app, &app->health,
                           err) < 0)
         return err->code;
@@ -244,6 +246,7 @@ void app_free(struct app *app)
     pg_free(app->pg);
     keyring_free(app->ring);
     timer_done(&app->drain_timer);
+    prompts_free(app->prompts);
     map_free(app->runs);
     loop_free(app->loop);
     arena_free(app->arena);

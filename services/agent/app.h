@@ -13,6 +13,7 @@
 
 struct lease;
 struct sweep;
+struct prompts;
 
 struct app {
     struct settings settings;
@@ -31,6 +32,7 @@ struct app {
 
     const struct engine_tool *tools; /* what the model is offered */
     int tool_count;
+    struct prompts *prompts;
 
     struct map *runs; /* by the 16 bytes of the decision's id */
     int64_t max_runs;

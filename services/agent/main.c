@@ -8,6 +8,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/io/health.h"
 #include "services/agent/app.h"
+#include "services/agent/prompts.h"
 
 static struct app app;
 
@@ -53,6 +54,8 @@ static void on_signal(int signo, void *arg UNUSED)
     if (signo == SIGHUP) {
         if (cfg_reload(settings_rows, settings_count, CFG_AGENT, &app.settings, &changed, &err) < 0)
             log_error("settings not read again", LOG_S("error", err.msg));
+        if (prompts_reload(app.prompts, &err) < 0)
+            log_error("prompts not read again", LOG_S("error", err.msg));
         return;
     }
     if (app.draining)

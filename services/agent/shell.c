@@ -8,6 +8,7 @@
 #include "libcommon/base/metrics.h"
 #include "services/agent/actions.h"
 #include "services/agent/live.h"
+#include "services/agent/prompts.h"
 
 #define LOAD_MS 20000
 #define RELEASE_MS 3000
@@ -94,6 +95,8 @@ static struct engine *make_engine(struct run *r)
         .max_tokens = s->claude_max_tokens,
         .max_parallel = (int)s->max_workers,
         .prompt_version = s->prompt_version,
+        .prompt = prompts_get,
+        .prompt_arg = r->app->prompts,
     };
     return engine_new(r->arena, es, r->request);
 }
