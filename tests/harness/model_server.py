@@ -35,17 +35,9 @@ class State:
 
 
 def options_of(text):
-    """The options as the first user message lists them, whatever its layout."""
-    for line in text.splitlines():
-        start = line.find('["')
-        if start >= 0:
-            try:
-                found = json.loads(line[start:line.rindex("]") + 1])
-                if all(isinstance(o, str) for o in found):
-                    return found
-            except ValueError:
-                pass
-    return []
+    """The options as the first user message lists them."""
+    part = text.partition("Options:\n")[2]
+    return [line[2:] for line in part.partition("\n\n")[0].splitlines() if line.startswith("- ")]
 
 
 def decision(options, overrides):
