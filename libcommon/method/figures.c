@@ -596,23 +596,33 @@ void figures_scan_prose(struct scan *sc, size_t from, size_t to)
     sc->s = whole;
 }
 
-size_t figures_scan(struct arena *a, struct str text, const char *lang, struct figure **out)
+size_t figures_scan_segmented(struct arena *a, struct str text, const struct segments *segs,
+                              bool zh, struct figure **out)
 {
-    struct scan sc = {.a = a, .zh = lang != NULL && strcmp(lang, "zh") == 0};
+    struct scan sc = {.a = a, .zh = zh, .s = text};
 
     *out = NULL;
     if (text.n > FIGURES_TEXT_MAX)
         return 0;
-    struct norm n = unicode_nfkc(a, text);
-    sc.s = n.text;
-    struct segments segs = segments_of(a, n.text);
-    figures_scan_segments(&sc, &segs);
-    for (size_t i = 0; i < sc.count; i++) {
-        sc.out[i].start = n.src[sc.out[i].start];
-        sc.out[i].end = n.src[sc.out[i].end];
-    }
+    figures_scan_segments(&sc, segs);
     *out = sc.out;
     return sc.count;
+}
+
+size_t figures_scan(struct arena *a, struct str text, const char *lang, struct figure **out)
+{
+    *out = NULL;
+    if (text.n > FIGURES_TEXT_MAX)
+        return 0;
+    struct norm n = unicode_nfkc(a, text);
+    struct segments segs = segments_of(a, n.text);
+    size_t count =
+        figures_scan_segmented(a, n.text, &segs, lang != NULL && strcmp(lang, "zh") == 0, out);
+    for (size_t i = 0; i < count; i++) {
+        (*out)[i].start = n.src[(*out)[i].start];
+        (*out)[i].end = n.src[(*out)[i].end];
+    }
+    return count;
 }
 
 cJSON *figure_json(const struct figure *f, struct str text, const char *path)

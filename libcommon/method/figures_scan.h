@@ -1,4 +1,5 @@
-/* figures_scan.h: what figures.c and figures_table.c share. Not for others. */
+/* figures_scan.h: what figures.c and figures_table.c share, and the scan of a text that is cut
+ * already. Not for others. */
 #pragma once
 #include "libcommon/method/dates.h"
 #include "libcommon/method/figures.h"
@@ -29,3 +30,7 @@ void figures_scan_prose(struct scan *sc, size_t from, size_t to);
 
 /* Every segment in order; cells take unit, scale and period from their column, row and table. */
 void figures_scan_segments(struct scan *sc, const struct segments *segs);
+
+/* figures_scan for a normalised text that is cut already: offsets are those of the text. */
+size_t figures_scan_segmented(struct arena *a, struct str text, const struct segments *segs,
+                              bool zh, struct figure **out);

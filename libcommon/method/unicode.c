@@ -172,7 +172,7 @@ static const struct suffix {
     const char *put;
 } suffixes[] = {
     {"ies", 3, "y"}, {"sses", 2, "ss"}, {"shes", 2, "sh"}, {"ches", 2, "ch"},
-    {"xes", 2, "x"}, {"ing", 4, ""},    {"eed", 3, "eed"}, {"ed", 4, ""},
+    {"xes", 2, "x"}, {"ing", 3, ""},    {"eed", 3, "eed"}, {"ed", 4, ""},
     {"ss", 2, "ss"}, {"us", 2, "us"},   {"is", 2, "is"},   {"s", 3, ""},
 };
 
