@@ -1,5 +1,6 @@
 /* lang.c: the language of a question, by its letters alone. */
 #include "libcommon/base/compat.h"
+#include "libcommon/method/lang.h"
 #include "libcommon/method/study.h"
 
 /* A Latin question without any of these is taken for another language only when it has letters

@@ -1,5 +1,6 @@
 /* study.c: the order of the first stages. */
 #include "libcommon/base/compat.h"
+#include "libcommon/method/lang.h"
 #include "libcommon/method/study.h"
 
 static const char *const types[] = {"investment", "risk", "strategy", "general"};

@@ -207,8 +207,6 @@ struct study {
     int rate_fact;
 };
 
-/* lang.c */
-const char *lang_detect(struct str query, bool *other);
 /* options.c */
 void options_read(struct study *s);
 bool option_owns(const struct option *o, struct str text); /* has one of its own words */
