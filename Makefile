@@ -83,7 +83,7 @@ $(B)/tests/integration/%: $(B)/tests/integration/%.o $(HARNESS) $(SVC_LIB) $(LIB
 
 .SECONDARY: # keep the objects of tests
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-include mk/run.mk mk/test.mk mk/lint.mk
+include mk/run.mk mk/fuzz.mk mk/test.mk mk/lint.mk
 
 .PHONY: install clean
 PREFIX ?= /usr
