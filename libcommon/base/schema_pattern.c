@@ -9,8 +9,8 @@
 #include <regex.h>
 
 #define PATTERN_LEN_MAX 512u
-/* glibc unrolls a{n}; nested ones multiply, so their product is bounded. */
-#define REPEAT_MAX 4096
+#define GROUPS_MAX 32
+#define NODES_MAX 4096 /* nodes of the expression after copying */
 #define CACHE_MAX 256u
 
 struct pattern {
@@ -128,47 +128,119 @@ static bool translate_bracket(const char **p, struct buf *out)
     return ok;
 }
 
-static bool translate_group(const char **p, struct buf *out)
+struct translation {
+    const char *p;
+    struct buf *out;
+    int64_t size[GROUPS_MAX]; /* of each open group so far */
+    int64_t operand;          /* size of what a quantifier would repeat; 0: nothing */
+    int depth;
+};
+
+static bool open_group(struct translation *t)
 {
-    buf_putc(out, '(');
-    if (**p != '?')
-        return true;
-    if ((*p)[1] != ':')
+    buf_putc(t->out, '(');
+    if (++t->depth == GROUPS_MAX)
         return false;
-    *p += 2;
+    t->size[t->depth] = 1;
+    t->operand = 0;
+    if (*t->p != '?')
+        return true;
+    if (t->p[1] != ':')
+        return false;
+    t->p += 2;
     return true;
+}
+
+static bool close_group(struct translation *t)
+{
+    buf_putc(t->out, ')');
+    if (t->depth == 0)
+        return false;
+    t->operand = t->size[t->depth--];
+    t->size[t->depth] += t->operand;
+    return true;
+}
+
+/* Copies digits and a comma up to the closing brace. *times is the larger bound. */
+static bool translate_braces(struct translation *t, int64_t *times)
+{
+    const char *close = strchr(t->p, '}');
+    struct str bounds;
+    int64_t n;
+
+    if (close == NULL)
+        return false;
+    bounds = (struct str){t->p, (size_t)(close - t->p)};
+    buf_printf(t->out, "{%.*s}", STR_ARG(bounds));
+    t->p = close + 1;
+    *times = 1;
+    while (bounds.n > 0) {
+        struct str bound = str_split(&bounds, ',');
+
+        if (str_i64(bound, &n) != 0 || n < 0)
+            return false;
+        *times = MAX(*times, MIN(n, NODES_MAX));
+    }
+    return true;
+}
+
+static bool translate_quantifier(struct translation *t, char c)
+{
+    int64_t times = c == '+' ? 2 : 1;
+
+    if (t->operand == 0) /* of nothing, or of a quantifier: an error in ECMAScript */
+        return false;
+    if (c != '{')
+        buf_putc(t->out, c);
+    else if (!translate_braces(t, &times))
+        return false;
+    t->size[t->depth] += t->operand * (times - 1);
+    t->operand = 0;
+    t->p += *t->p == '?';
+    return true;
+}
+
+static bool translate_atom(struct translation *t, char c)
+{
+    t->operand = 1;
+    t->size[t->depth]++;
+    if (c == '\\')
+        return translate_escape(&t->p, t->out);
+    if (c == '[')
+        return translate_bracket(&t->p, t->out);
+    buf_putc(t->out, c);
+    if (c == '|' || c == '^')
+        t->operand = 0;
+    return true;
+}
+
+static bool translate_one(struct translation *t)
+{
+    char c = *t->p++;
+
+    switch (c) {
+    case '(':
+        return open_group(t);
+    case ')':
+        return close_group(t);
+    case '*':
+    case '+':
+    case '?':
+    case '{':
+        return translate_quantifier(t, c);
+    default:
+        return translate_atom(t, c);
+    }
 }
 
 static bool translate(const char *p, struct buf *out)
 {
-    int64_t repeats = 1;
+    struct translation t = {.p = p, .out = out};
 
-    while (*p != '\0') {
-        char c = *p++;
-
-        if (c == '\\') {
-            if (!translate_escape(&p, out))
-                return false;
-        } else if (c == '[') {
-            if (!translate_bracket(&p, out))
-                return false;
-        } else if (c == '(') {
-            if (!translate_group(&p, out))
-                return false;
-        } else {
-            buf_putc(out, c);
-            if (c == '{') {
-                const char *comma = strchr(p, ',');
-                const char *close = strchr(p, '}');
-                int64_t n = strtol(comma != NULL && comma < close ? comma + 1 : p, NULL, 10);
-
-                repeats *= MAX(MAX(n, strtol(p, NULL, 10)), 1);
-                if (repeats > REPEAT_MAX)
-                    return false;
-            }
-        }
-    }
-    return !out->overflow;
+    while (*t.p != '\0')
+        if (!translate_one(&t) || t.size[t.depth] > NODES_MAX)
+            return false;
+    return t.depth == 0 && !out->overflow;
 }
 
 static struct pattern *pattern_new(const char *text)

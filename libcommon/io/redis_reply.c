@@ -70,7 +70,7 @@ redisReader *redis_reader_new(struct arena *scratch)
     redisReader *r = redisReaderCreateWithFunctions(&in_arena);
 
     assert(r != NULL);
-    redisReaderSetPrivdata(r, scratch);
+    r->privdata = scratch; /* redisReaderSetPrivdata casts it to int, which clang refuses */
     return r;
 }
 
