@@ -3,4 +3,4 @@
 #pragma once
 #include "libcommon/base/str.h"
 
-void sha256(struct str s, uint8_t out[32]);
+void seed_sha256(struct str s, uint8_t out[32]);
