@@ -56,6 +56,7 @@ struct engine *engine_new(struct arena *a, const struct engine_settings *s, cons
     e->lang = lang_of(request);
     e->turns = json_arr(a);
     e->results = json_arr(a);
+    e->passages = json_arr(a);
     e->max_tokens = s->max_tokens > 0 ? s->max_tokens : MAX_TOKENS_DEFAULT;
     e->all_offline = s->offline_only;
     buf_init(&e->pending, PENDING_MAX);

@@ -103,12 +103,15 @@ static bool has_status(const cJSON *p)
 void fold_material(struct engine *e, const cJSON *material, const struct act *parent)
 {
     cJSON *p = json_obj(e->a);
+    const cJSON *chunk;
     const char *why;
     const struct strategy *s;
 
     e->material = cJSON_IsArray(material) ? material : json_arr(e->a);
-    if (cJSON_GetArraySize(e->material) > 0)
+    cJSON_ArrayForEach (chunk, e->material) {
+        cJSON_AddItemReferenceToArray(e->passages, (cJSON *)(uintptr_t)chunk);
         e->taint = true;
+    }
     e->phase = PHASE_STRATEGY;
     s = strategy_choose(e, &why);
     json_add_str(p, "mode", s->name);
@@ -195,7 +198,7 @@ static void fold_observe(struct engine *e, const struct fold *f)
 {
     struct call *c = f->act->call;
 
-    turn_observe(e, c, f->payload, f->ev->seq);
+    call_observe(e, c, f->payload, f->ev->seq);
     if (c->step != NULL) {
         c->step->state = c->failed ? STEP_FAILED : STEP_OK;
         plan_pump(e);

@@ -76,7 +76,7 @@ void source_fence(struct engine *e, struct buf *b, const struct source *s, struc
     }
     buf_puts(b, "<source");
     if (!s->no_id)
-        buf_printf(b, " id=\"E%d\"", ++e->evidence);
+        buf_printf(b, " id=\"E%d\"", evidence_add(e, s->kind, s->ref));
     add_attribute(b, "kind", s->kind);
     if (s->ref != NULL && s->ref[0] != '\0')
         add_attribute(b, "ref", s->ref);

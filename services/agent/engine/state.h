@@ -97,6 +97,11 @@ struct ledger {
     int64_t sent_bytes, sent_tokens; /* of the last call that reported: corrects the estimate */
 };
 
+/* A source that the model may cite by an id. */
+struct cited {
+    const char *kind, *ref;
+};
+
 struct strategy {
     const char *name; /* as requested and recorded; also the name of its prompt */
     const char *tool; /* answered by the strategy itself; NULL: none */
@@ -122,10 +127,12 @@ struct engine {
     const struct strategy *strategy;
     const char *strategy_why;
     const cJSON *material, *missing, *findings;
-    const char *nonce; /* of the gathered sources */
-    cJSON *turns;      /* for the analyst */
-    cJSON *results;    /* for the validator: [{seq, tool, id, output}] */
-    int evidence;      /* ids given out so far: E1 .. */
+    const char *nonce;   /* of the gathered sources */
+    cJSON *turns;        /* for the analyst */
+    cJSON *results;      /* for the validator: [{seq, tool, id, output}] */
+    cJSON *passages;     /* for the validator: material, and what searches found since */
+    struct cited *cited; /* what the ids given out so far stand for: E1 .. */
+    int evidence, cited_cap;
 
     struct str system, tools_json;
     struct str *messages;
@@ -200,12 +207,29 @@ struct source {
 };
 void source_fence(struct engine *e, struct buf *b, const struct source *s, struct str text);
 
+/* --- evidence.c ---------------------------------------------------------------------------------
+ */
+
+/* The number of a new id: E1, E2, ... ref is copied, kind is static. */
+int evidence_add(struct engine *e, const char *kind, const char *ref);
+/* Entries of evidence[] for ids that the answer cites and does not explain. */
+void evidence_complete(struct engine *e, cJSON *answer);
+
+/* --- call.c: calls of tools ------------------------------------------------------------------- */
+
+/* Starts the call, or refuses it (a RECORD): unknown tool, no object, repeated too often. */
+void call_start(struct engine *e, struct call *c, const struct act *parent);
+void call_refuse(struct engine *e, struct call *c, const struct act *parent, const char *code,
+                 const char *message);
+/* What an observe event says about it. */
+void call_observe(struct engine *e, struct call *c, const cJSON *payload, int64_t seq);
+/* Keeps the outcome for the analyst and the validator. error: of a call that failed. */
+void call_note(struct engine *e, const struct call *c, const cJSON *error, int64_t seq);
+
 /* --- turn.c: the model's answers
  * ------------------------------------------------------------------ */
 
 void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct str raw);
-/* What an observe event says about a call: its text for the model. */
-void turn_observe(struct engine *e, struct call *c, const cJSON *payload, int64_t seq);
 /* Goes on when all calls of the turn have ended. */
 void turn_pump(struct engine *e);
 /* Writes the answers of the turn's calls into the pending message; those without one get `why`. */
@@ -213,10 +237,6 @@ void turn_close(struct engine *e, const char *why);
 /* RECORD repair, or the end when there were enough. Takes faults (the arena's). */
 void turn_repair(struct engine *e, cJSON *faults);
 void turn_repaired(struct engine *e, const cJSON *payload);
-/* Starts the call, or refuses it (a RECORD): unknown tool, no object, repeated too often. */
-void call_start(struct engine *e, struct call *c, const struct act *parent);
-void call_refuse(struct engine *e, struct call *c, const struct act *parent, const char *code,
-                 const char *message);
 void fault_add(cJSON *faults, const char *field, const char *reason, const char *message);
 
 /* --- strategies: strategy.c, react.c, plan.c

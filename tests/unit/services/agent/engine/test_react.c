@@ -411,6 +411,44 @@ static void test_react__a_tools_error_reaches_the_model_in_a_fence(void **state)
     play_done(&p);
 }
 
+/* A model that cites a source and forgets its entry, with the ids that the engine gave. */
+static void test_react__a_cited_source_gets_its_entry(void **state)
+{
+    struct play p;
+    const cJSON *entry, *list;
+    const char *answer, *at;
+    bool found = false;
+
+    (void)state;
+    start(&p);
+    play_answer(&p, "[" TOOL_BLOCK("tu_1", "calculator", "{\"expression\":\"1\"}") "]", "tool_use");
+    play_observe(&p, "calculator", "{\"value\":1}");
+    answer = play_file(p.a, "tests/data/briefs/04-kill-or-continue/example-answer.json").p;
+    at = strstr(answer, "\"id\": \"E1\"");
+    assert_non_null(at);
+    answer = arena_printf(p.a, "%.*s\"id\": \"E99\"%s", (int)(at - answer), answer,
+                          at + strlen("\"id\": \"E1\""));
+    for (int i = 0; i < 3 && !play_ended(&p); i++)
+        play_answer(
+            &p,
+            arena_printf(
+                p.a,
+                "[{\"type\":\"tool_use\",\"id\":\"s\",\"name\":\"submit_decision\",\"input\":%s}]",
+                answer),
+            "tool_use");
+    assert_string_equal(play_status(&p), "completed");
+    list = json_at(final_of(&p), "/result/evidence");
+    cJSON_ArrayForEach (entry, list) {
+        if (strcmp(json_str(entry, "id", ""), "E1") == 0) {
+            found = true;
+            assert_string_equal(json_str(entry, "kind", ""), "tool");
+            assert_string_equal(json_str(entry, "ref", ""), "5");
+        }
+    }
+    assert_true(found);
+    play_done(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_react__cancel_ends_the_run_with_what_was_produced),
         cmocka_unit_test(test_react__degraded_and_offline_are_told_apart),
         cmocka_unit_test(test_react__a_tools_error_reaches_the_model_in_a_fence),
+        cmocka_unit_test(test_react__a_cited_source_gets_its_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
