@@ -38,7 +38,7 @@ static int read_text(struct prompts *p, const char *path, const char **out, stru
 
 static int read_version(struct prompts *p, struct map *into, const char *version, struct err *err)
 {
-    const char *folder = arena_printf(p->arena, "%s/%s", p->dir, version), *text;
+    const char *folder = arena_printf(p->arena, "%s/%s", p->dir, version), *text = NULL;
     DIR *d = opendir(folder);
     struct dirent *e;
     int rc = 0;
