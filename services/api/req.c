@@ -41,9 +41,7 @@ static const char *traceparent(struct req *r)
 static void on_timer(struct timer *t)
 {
     struct req *r = CONTAINER_OF(t, struct req, timer);
-    void (*next)(struct req *) = r->next;
-
-    next(r);
+    r->later(r);
 }
 
 static void let_go(struct req *r)
@@ -149,9 +147,9 @@ void req_pg(struct req *r, struct pg_batch *b, void (*next)(struct req *r))
     pg_submit(r->app->pg, b, REQ_PG_MS, &r->pg, on_pg, r);
 }
 
-void req_after(struct req *r, int64_t ms, void (*next)(struct req *r))
+void req_after(struct req *r, int64_t ms, void (*later)(struct req *r))
 {
-    r->next = next;
+    r->later = later;
     timer_start(&r->timer, ms);
 }
 

@@ -46,7 +46,8 @@ struct req {
     struct limit_check limit;
     struct redis_op redis;
     struct timer timer;
-    void (*next)(struct req *r);
+    void (*next)(struct req *r);                           /* after pg */
+    void (*later)(struct req *r);                          /* after timer */
     void (*failed)(struct req *r, const struct pg_op *op); /* NULL: reply_err */
 
     /* the handler's */
@@ -63,8 +64,8 @@ void req_end(struct req *r, int status, int64_t bytes);
 struct pg_batch *req_batch(struct req *r, unsigned flags);
 /* Submits; next runs when it has succeeded, else r->failed or reply_err. Results: r->pg.result. */
 void req_pg(struct req *r, struct pg_batch *b, void (*next)(struct req *r));
-/* Runs next after ms, instead of an earlier timer. */
-void req_after(struct req *r, int64_t ms, void (*next)(struct req *r));
+/* Runs later after ms, instead of an earlier timer; operations go on meanwhile. */
+void req_after(struct req *r, int64_t ms, void (*later)(struct req *r));
 /* The id in params[n]; false when it is no UUID (which is answered like an unknown id). */
 bool req_uuid(const struct req *r, int n, struct uuid *out);
 /* A query parameter, decoded; NULL when absent. Bad escapes are answered 422 and make *bad true. */

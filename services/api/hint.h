@@ -1,0 +1,11 @@
+/* hint.h: tells agents and workers that there is something to do. Fire and forget: the truth is in
+ * PostgreSQL, and what is not heard here is found by their sweeps. */
+#pragma once
+#include "services/api/app.h"
+
+void hint_decision(struct app *app, struct uuid tenant, struct uuid decision,
+                   const char *traceparent);
+void hint_job(struct app *app, struct uuid tenant, struct uuid job, const char *task,
+              const char *traceparent);
+/* To the agent that has the decision. */
+void hint_cancel(struct app *app, struct uuid tenant, struct uuid decision);
