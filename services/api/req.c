@@ -119,13 +119,17 @@ void req_end(struct req *r, int status, int64_t bytes)
 /* --- operations ---------------------------------------------------------------------------------
  */
 
-struct pg_batch *req_batch(struct req *r, unsigned flags)
+struct pg_batch *req_batch_in(struct req *r, struct arena *a, unsigned flags)
 {
     char user[UUID_LEN + 1];
 
-    return pg_batch_new(r->arena, PG_APP, &r->who->tenant,
-                        arena_strdup(r->arena, uuid_text(r->who->user, user)),
+    return pg_batch_new(a, PG_APP, &r->who->tenant, arena_strdup(a, uuid_text(r->who->user, user)),
                         perm_allows(r->who->perms, PERM_AUDIT_VIEW), flags);
+}
+
+struct pg_batch *req_batch(struct req *r, unsigned flags)
+{
+    return req_batch_in(r, r->arena, flags);
 }
 
 static void on_pg(struct op *op)

@@ -60,8 +60,10 @@ struct req {
 struct req *req_new(struct app *app, struct http_req *http);
 void req_end(struct req *r, int status, int64_t bytes);
 
-/* A batch as this user. flags of pg.h. */
+/* A batch as this user. flags of pg.h. _in: in an arena of its own, for those that ask again and
+ * again. */
 struct pg_batch *req_batch(struct req *r, unsigned flags);
+struct pg_batch *req_batch_in(struct req *r, struct arena *a, unsigned flags);
 /* Submits; next runs when it has succeeded, else r->failed or reply_err. Results: r->pg.result. */
 void req_pg(struct req *r, struct pg_batch *b, void (*next)(struct req *r));
 /* Runs later after ms, instead of an earlier timer; operations go on meanwhile. */
