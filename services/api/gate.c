@@ -348,6 +348,7 @@ static int64_t on_metrics_head(struct http_req *http, void *arg)
 {
     struct req *r = req_new(arg, http);
 
+    r->ops_port = true;
     if (find_route(r) && !(r->route->rate == RATE_NONE && r->route->flags & ROUTE_PUBLIC)) {
         r->route = NULL;
         r->allowed[0] = '\0';

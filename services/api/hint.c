@@ -68,6 +68,21 @@ void hint_job(struct app *app, struct uuid tenant, struct uuid job, const char *
     publish(app, &p, a);
 }
 
+void hint_document(struct app *app, struct uuid tenant, struct uuid document,
+                   const char *traceparent)
+{
+    struct arena *a = arena_new();
+    const char *id = text_of(a, document);
+    struct publish p = {.queue = QUEUE_WORKER,
+                        .task = "ceoagent.ingest",
+                        .kwargs_json = str_of(arena_printf(a, "{\"document_id\":\"%s\"}", id)),
+                        .ignore_result = true,
+                        .tenant = text_of(a, tenant),
+                        .traceparent = arena_strdup(a, traceparent)};
+
+    publish(app, &p, a);
+}
+
 void hint_cancel(struct app *app, struct uuid tenant, struct uuid decision)
 {
     struct arena *a = arena_new();

@@ -7,5 +7,7 @@ void hint_decision(struct app *app, struct uuid tenant, struct uuid decision,
                    const char *traceparent);
 void hint_job(struct app *app, struct uuid tenant, struct uuid job, const char *task,
               const char *traceparent);
+void hint_document(struct app *app, struct uuid tenant, struct uuid document,
+                   const char *traceparent);
 /* To the agent that has the decision. */
 void hint_cancel(struct app *app, struct uuid tenant, struct uuid decision);

@@ -59,3 +59,11 @@ const char *perm_name(unsigned perm)
             return names[i].name;
     return "";
 }
+
+unsigned perm_parse(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i].name, name) == 0)
+            return names[i].perm;
+    return PERM_NONE;
+}

@@ -28,5 +28,7 @@ static inline bool perm_allows(unsigned has, unsigned needs)
 }
 /* "decision:create"; "" for PERM_NONE or several. */
 const char *perm_name(unsigned perm);
+/* The reverse; NULL and unknown names give PERM_NONE. */
+unsigned perm_parse(const char *name);
 /* "super_admin|admin|..." for messages and help. */
 extern const char perm_role_names[];

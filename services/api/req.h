@@ -15,6 +15,8 @@
 
 #define REQ_PG_MS 10000
 
+struct job_wait;
+
 /* Who asks. Lives in the request's arena. */
 struct principal {
     struct uuid key, tenant, user;
@@ -37,6 +39,7 @@ struct req {
     const char *peer; /* the client's address, behind trusted proxies */
     const struct principal *who;
     bool problem_json;
+    bool ops_port; /* it came to METRICS_PORT */
     bool replied;
     struct str rate_headers;
     cJSON *body; /* of ROUTE_JSON */
@@ -52,6 +55,7 @@ struct req {
 
     /* the handler's */
     void *state;
+    struct job_wait *wait;           /* of job_wait.c */
     void (*on_drain)(struct req *r); /* NULL: the request ends soon by itself */
     void (*on_end)(struct req *r);   /* lets go of what state holds; runs once */
 };

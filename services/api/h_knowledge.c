@@ -1,0 +1,326 @@
+#include "libcommon/base/compat.h"
+#include "services/api/handlers.h"
+#include "libcommon/base/clock.h"
+#include "libcommon/base/log.h"
+#include "libcommon/base/metrics.h"
+#include "libcommon/model/documents.h"
+#include "libcommon/model/live.h"
+#include "services/api/hint.h"
+#include "services/api/job_wait.h"
+
+#define CONTENT_TYPES "text/plain|text/markdown|text/csv"
+#define METADATA_MAX (16 * 1024)
+#define WAIT_MAX_S 60
+
+static cJSON *document_json(struct arena *a, const struct document *d)
+{
+    cJSON *o = json_obj(a), *progress;
+    char hex[65];
+
+    item_add_uuid(o, "id", d->id);
+    json_add_str(o, "title", d->title);
+    json_add_str(o, "content_type", d->content_type);
+    json_add_str(o, "type", d->type);
+    json_add_str(o, "source", d->source);
+    item_add_raw(o, "metadata", d->metadata.n > 0 ? d->metadata : STR("{}"));
+    json_add_str(o, "status", d->status);
+    progress = json_add_obj(o, "progress");
+    json_add_num(progress, "done", (double)d->progress_done);
+    json_add_num(progress, "of", (double)d->progress_of);
+    json_add_str(o, "error", d->error);
+    json_add_num(o, "chunks", d->chunks);
+    json_add_str(o, "sha256", hex_encode(d->sha256, 32, hex));
+    json_add_num(o, "version", d->version);
+    item_add_time(o, "created_at", d->created_us);
+    return o;
+}
+
+static void not_found(struct req *r)
+{
+    reply_error(r, API_DATA_NOT_FOUND, NULL, NULL, "There is no such document");
+}
+
+/* --- create
+ * --------------------------------------------------------------------------------------------------
+ */
+
+struct upload {
+    struct document d;
+    bool fresh;
+};
+
+static void answer_upload(struct req *r, struct uuid id, bool fresh, const char *status,
+                          double chunks)
+{
+    cJSON *o = json_obj(r->arena);
+
+    item_add_uuid(o, "id", id);
+    json_add_str(o, "status", status);
+    json_add_num(o, "chunks", chunks);
+    reply_item(r, fresh ? 201 : 200, o);
+}
+
+static void old_loaded(struct req *r)
+{
+    struct document d;
+    struct err err;
+
+    if (pg_rows(r->pg.result, 0) == 0)
+        not_found(r);
+    else if (documents_read(r->pg.result, 0, 0, r->arena, NULL, &d, &err) != 0)
+        reply_err(r, &err);
+    else
+        answer_upload(r, d.id, false, d.status, d.chunks);
+}
+
+static void stored(struct req *r)
+{
+    struct uuid id = pg_get_uuid(r->pg.result, 0, 0, 0);
+    bool fresh = pg_get_bool(r->pg.result, 0, 0, 1);
+    struct pg_batch *b;
+
+    if (fresh) {
+        metric_add(M_DOCUMENTS, 1, "queued", NULL, NULL);
+        hint_document(r->app, r->who->tenant, id, r->traceparent);
+        answer_upload(r, id, true, "queued", 0);
+        return;
+    }
+    b = req_batch(r, PG_READ);
+    documents_add_get(b, r->arena, &id, 1, false);
+    req_pg(r, b, old_loaded);
+}
+
+static int read_upload(struct req *r, struct document *d, struct fault *f)
+{
+    const cJSON *metadata = NULL;
+    const char *content = NULL;
+
+    d->content_type = "text/plain";
+    if (field_required(r->body, "", "title", f) != 0 ||
+        field_text(r->body, "", "title", 1, 500, API_VALIDATION_ERROR, &d->title, f) != 0 ||
+        field_required(r->body, "", "content", f) != 0 ||
+        field_string(r->body, "", "content", &content, f) != 0 ||
+        field_enum(r->body, "", "content_type", CONTENT_TYPES, API_DATA_INVALID_FORMAT,
+                   &d->content_type, f) != 0 ||
+        field_text(r->body, "", "type", 1, 100, API_VALIDATION_ERROR, &d->type, f) != 0 ||
+        field_text(r->body, "", "source", 1, 500, API_VALIDATION_ERROR, &d->source, f) != 0 ||
+        field_object(r->body, "", "metadata", &metadata, f) != 0)
+        return -1;
+    if (text_trim(str_of(content)).n == 0)
+        return fault_set(f, API_VALIDATION_ERROR, "", "content", "empty",
+                         "content must not be empty");
+    d->content = str_of(content);
+    d->metadata = STR("{}");
+    if (metadata != NULL &&
+        (json_raw(r->http->body, "/metadata", &d->metadata) != 0 || d->metadata.n > METADATA_MAX))
+        return fault_set(f, API_VALIDATION_ERROR, "", "metadata", "too_large",
+                         "metadata is larger than 16 KiB");
+    return 0;
+}
+
+void h_document_create(struct req *r)
+{
+    struct upload *u = arena_new_of(r->arena, struct upload);
+    struct fault f;
+    struct pg_batch *b;
+
+    if (read_upload(r, &u->d, &f) != 0) {
+        reply_fault(r, &f);
+        return;
+    }
+    u->d.id = uuid_v7();
+    u->d.tenant = r->who->tenant;
+    u->d.user = r->who->user;
+    u->d.bytes = (int64_t)u->d.content.n;
+    u->d.version = 1;
+    sha256(u->d.content.p, u->d.content.n, u->d.sha256);
+    b = req_batch(r, PG_IDEMPOTENT);
+    documents_add_insert(b, r->arena, r->app->ring, &u->d);
+    req_pg(r, b, stored);
+}
+
+/* --- read
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct reading {
+    struct job_wait wait;
+    struct uuid id;
+};
+
+static void ask(struct req *r, struct pg_batch *b)
+{
+    struct reading *x = r->state;
+
+    documents_add_get(b, r->arena, &x->id, 1, false);
+}
+
+static bool settle(struct req *r, bool last)
+{
+    struct document d;
+    struct err err;
+
+    if (pg_rows(r->pg.result, 0) == 0) {
+        not_found(r);
+        return true;
+    }
+    if (documents_read(r->pg.result, 0, 0, r->arena, NULL, &d, &err) != 0) {
+        reply_err(r, &err);
+        return true;
+    }
+    if (!last && strcmp(d.status, "ready") != 0 && strcmp(d.status, "failed") != 0)
+        return false;
+    reply_item(r, 200, document_json(r->arena, &d));
+    return true;
+}
+
+static void loaded(struct req *r)
+{
+    settle(r, true);
+}
+
+static bool read_wait(struct req *r, int64_t *out)
+{
+    bool bad = false;
+    const char *z = req_param(r, "wait", &bad);
+
+    if (bad)
+        return false;
+    if (z != NULL && (str_i64(str_of(z), out) != 0 || *out < 0 || *out > WAIT_MAX_S)) {
+        reply_error(r, API_VALIDATION_ERROR, "wait", "out_of_range",
+                    "wait must be between 0 and %d seconds", WAIT_MAX_S);
+        return false;
+    }
+    return true;
+}
+
+void h_document_get(struct req *r)
+{
+    struct reading *x = arena_new_of(r->arena, struct reading);
+    int64_t wait_s = 0;
+    struct pg_batch *b;
+
+    r->state = x;
+    if (!read_wait(r, &wait_s))
+        return;
+    if (!req_uuid(r, 0, &x->id)) {
+        not_found(r);
+    } else if (wait_s > 0) {
+        x->wait.ask = ask;
+        x->wait.settle = settle;
+        job_wait_start(&x->wait, r, document_channel(r->arena, r->who->tenant, x->id),
+                       wait_s * 1000);
+    } else {
+        b = req_batch(r, PG_READ);
+        ask(r, b);
+        req_pg(r, b, loaded);
+    }
+}
+
+/* --- delete
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static void deleted(struct req *r)
+{
+    char user[UUID_LEN + 1];
+
+    if (pg_affected(r->pg.result, 0) == 0) {
+        not_found(r);
+        return;
+    }
+    log_info("audit", LOG_S("action", "document.delete"), LOG_S("request_id", r->id),
+             LOG_S("user_id", uuid_text(r->who->user, user)), LOG_S("document_id", r->params[0]));
+    reply_empty(r, 204);
+}
+
+void h_document_delete(struct req *r)
+{
+    struct uuid id;
+    struct pg_batch *b;
+
+    if (!req_uuid(r, 0, &id)) {
+        not_found(r);
+        return;
+    }
+    b = req_batch(r, 0);
+    documents_add_delete(b, r->arena, id);
+    req_pg(r, b, deleted);
+}
+
+/* --- search
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+#define SNIPPET_CHARS 300
+
+static void found(struct req *r)
+{
+    cJSON *o = json_obj(r->arena);
+    cJSON *list = json_add_arr(o, "results");
+    struct chunk *chunks = NULL;
+    int n = 0;
+
+    if (chunks_read(r->pg.result, 0, r->arena, &chunks, &n) != 0)
+        n = 0;
+    for (int i = 0; i < n; i++) {
+        cJSON *x = json_obj(r->arena);
+        item_add_uuid(x, "id", chunks[i].document);
+        item_add_uuid(x, "chunk_id", chunks[i].id);
+        json_add_str(x, "title", chunks[i].title);
+        json_add_strn(x, "snippet", utf8_cut(chunks[i].text, SNIPPET_CHARS));
+        json_add_num(x, "score", chunks[i].score);
+        json_add_str(x, "source", chunks[i].source);
+        item_add_time(x, "created_at", chunks[i].created_us);
+        json_push_copy(list, x);
+    }
+    /* Full text alone, where vectors are expected. */
+    json_add_bool(o, "degraded", r->app->set->weaviate_url != NULL);
+    metric_add(M_KNOWLEDGE, 1, "postgres", "success", NULL);
+    reply_item(r, 200, o);
+}
+
+static bool read_search(struct req *r, struct search *s)
+{
+    bool bad = false;
+    const char *limit, *from, *to;
+
+    s->query = req_param(r, "q", &bad);
+    limit = bad ? NULL : req_param(r, "limit", &bad);
+    from = bad ? NULL : req_param(r, "from", &bad);
+    to = bad ? NULL : req_param(r, "to", &bad);
+    s->type = bad ? NULL : req_param(r, "type", &bad);
+    s->source = bad ? NULL : req_param(r, "source", &bad);
+    if (bad)
+        return false;
+    int64_t n = 10;
+    if (s->query == NULL || text_trim(str_of(s->query)).n == 0)
+        reply_error(r, API_INVALID_REQUEST, "q", "missing_required_field", "q is required");
+    else if (utf8_chars(str_of(s->query)) > 1000)
+        reply_error(r, API_VALIDATION_ERROR, "q", "too_long",
+                    "q must have at most 1000 characters");
+    else if (limit != NULL && (str_i64(str_of(limit), &n) != 0 || n < 1 || n > 100))
+        reply_error(r, API_VALIDATION_ERROR, "limit", "out_of_range",
+                    "limit must be between 1 and 100");
+    else if (from != NULL && clock_parse_iso(from, &s->from_us) != 0)
+        reply_error(r, API_VALIDATION_ERROR, "from", "malformed", "from must be an ISO 8601 time");
+    else if (to != NULL && clock_parse_iso(to, &s->to_us) != 0)
+        reply_error(r, API_VALIDATION_ERROR, "to", "malformed", "to must be an ISO 8601 time");
+    else {
+        s->limit = (int)n;
+        return true;
+    }
+    return false;
+}
+
+void h_knowledge_search(struct req *r)
+{
+    struct search s = {0};
+    struct pg_batch *b;
+
+    if (!read_search(r, &s))
+        return;
+    b = req_batch(r, PG_READ);
+    documents_add_search(b, r->arena, &s);
+    req_pg(r, b, found);
+}
