@@ -42,8 +42,15 @@ static const struct pg_stmt sel_one = {
     "($3::bigint = 0 OR created_at >= " SQL_TIME(                                         \
         "$3") ") AND "                                                                    \
               "($4::bigint = 0 OR created_at <= " SQL_TIME("$4") ") "
+/* Of the result what the recommendation of a list item is made of. */
+#define SHORT_RESULT                                                                          \
+    "CASE WHEN decision_result IS NOT NULL THEN jsonb_build_object('final_recommendation', "  \
+    "decision_result->'final_recommendation', 'risk_assessment', jsonb_build_object("         \
+    "'risk_factors', decision_result#>'{risk_assessment,risk_factors}'), 'recommendations', " \
+    "jsonb_build_array(jsonb_build_object('pros', "                                           \
+    "decision_result#>'{recommendations,0,pros}'))) END"
 #define LIST_ROWS(which, last1, last2, last3, last4)                                             \
-    "SELECT " DECISION_COLUMNS_OF("NULL::bytea", "NULL::jsonb") " FROM decisions WHERE " which   \
+    "SELECT " DECISION_COLUMNS_OF("NULL::bytea", SHORT_RESULT) " FROM decisions WHERE " which    \
         LIST_WHERE "AND (" last1 "::bigint = 0 OR (created_at, decision_id) < (" SQL_TIME(       \
             last1) ", " last2 "::uuid)) ORDER BY created_at DESC, decision_id DESC LIMIT " last3 \
                    "::int OFFSET " last4 "::int"

@@ -41,7 +41,7 @@ static void add_recommendation(cJSON *obj, const cJSON *result)
     const cJSON *final = json_get(result, "final_recommendation");
     cJSON *r;
 
-    if (final == NULL) {
+    if (!cJSON_IsObject(final)) {
         json_add_null(obj, "recommendation");
         return;
     }

@@ -46,7 +46,7 @@ static void not_found(struct req *r)
 
 struct upload {
     struct document d;
-    bool fresh;
+    int stmt;
 };
 
 static void answer_upload(struct req *r, struct uuid id, bool fresh, const char *status,
@@ -75,8 +75,9 @@ static void old_loaded(struct req *r)
 
 static void stored(struct req *r)
 {
-    struct uuid id = pg_get_uuid(r->pg.result, 0, 0, 0);
-    bool fresh = pg_get_bool(r->pg.result, 0, 0, 1);
+    const struct upload *u = r->state;
+    struct uuid id = pg_get_uuid(r->pg.result, u->stmt, 0, 0);
+    bool fresh = pg_get_bool(r->pg.result, u->stmt, 0, 1);
     struct pg_batch *b;
 
     if (fresh) {
@@ -135,7 +136,8 @@ void h_document_create(struct req *r)
     u->d.version = 1;
     sha256(u->d.content.p, u->d.content.n, u->d.sha256);
     b = req_batch(r, PG_IDEMPOTENT);
-    documents_add_insert(b, r->arena, r->app->ring, &u->d);
+    r->state = u;
+    u->stmt = documents_add_insert(b, r->arena, r->app->ring, &u->d);
     req_pg(r, b, stored);
 }
 
