@@ -3,6 +3,7 @@
  * then no new connection, and the end when nothing is in hand or the grace period is over. */
 #include "libcommon/base/compat.h"
 #include "services/api/app.h"
+#include "libcommon/base/clock.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
@@ -172,7 +173,8 @@ static void on_leaving(struct timer *t)
     struct app *app = CONTAINER_OF(t, struct app, grace);
 
     http_server_drain(app->http);
-    if (app->active == 0 && http_server_connections(app->http) == 0)
+    if ((app->active == 0 && http_server_connections(app->http) == 0) ||
+        clock_mono_us() >= app->leave_by_us)
         loop_stop(app->loop);
     else
         timer_start(&app->grace, LEAVING_MS);
@@ -185,6 +187,7 @@ void app_drain(struct app *app)
     if (app->draining)
         return;
     app->draining = true;
+    app->leave_by_us = clock_mono_us() + app->set->grace_s * 1000000;
     log_info("draining", LOG_I("requests", app->active));
     LIST_FOREACH_SAFE (it, tmp, &app->requests) {
         struct req *r = LIST_ENTRY(it, struct req, link);

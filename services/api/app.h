@@ -37,6 +37,7 @@ struct app {
     struct list requests; /* struct req, linked by `link` */
     int active;
     bool draining;
+    int64_t leave_by_us; /* the grace period's end, monotonic */
     bool weaviate_ok;
     struct http_call weaviate_call;
     struct arena *weaviate_arena;
