@@ -166,7 +166,8 @@ int chunks_read(const struct pg_result *r, int stmt, struct arena *a, struct chu
                               .content_type = pg_getz(r, stmt, i, 9),
                               .created_us = pg_get_i64(r, stmt, i, 11),
                               .score = pg_get_f64(r, stmt, i, 12)};
-        memcpy(c[i].sha256, sha.p, MIN(sha.n, sizeof c[i].sha256));
+        if (sha.n == sizeof c[i].sha256)
+            memcpy(c[i].sha256, sha.p, sha.n);
     }
     *out = c;
     *count = n;

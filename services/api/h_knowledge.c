@@ -263,7 +263,7 @@ static void found(struct req *r)
     struct chunk *chunks = NULL;
     int n = 0;
 
-    if (chunks_read(r->pg.result, 0, r->arena, &chunks, &n) != 0)
+    if (chunks_read(r->pg.result, *(int *)r->state, r->arena, &chunks, &n) != 0)
         n = 0;
     for (int i = 0; i < n; i++) {
         cJSON *x = json_obj(r->arena);
@@ -318,11 +318,13 @@ static bool read_search(struct req *r, struct search *s)
 void h_knowledge_search(struct req *r)
 {
     struct search s = {0};
+    int *stmt = arena_new_of(r->arena, int);
     struct pg_batch *b;
 
     if (!read_search(r, &s))
         return;
     b = req_batch(r, PG_READ);
-    documents_add_search(b, r->arena, &s);
+    *stmt = documents_add_search(b, r->arena, &s);
+    r->state = stmt;
     req_pg(r, b, found);
 }
