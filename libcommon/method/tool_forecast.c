@@ -380,7 +380,7 @@ int tool_forecast(struct tool_call *c)
 {
     struct forecast f = {.c = c};
     struct contest contest = {0};
-    enum projection_method how;
+    enum projection_method how = PROJECT_NAIVE; /* always chosen below; gcc does not see it */
     struct backtest b;
     bool contested;
     int rc = read_forecast(&f);
