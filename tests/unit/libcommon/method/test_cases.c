@@ -126,7 +126,7 @@ static bool starts(const char *z, const char *prefix)
 
 /* The tools whose cases are not run here, and where they are. */
 static const char *const skipped[] = {
-    "figure_reader",             /* tests/unit/libcommon/method/test_figures.c */
+    "figure_reader", /* tests/unit/libcommon/method/test_figures.c */
 };
 
 static bool is_skipped(const char *tool)

@@ -24,6 +24,8 @@ static UNUSED int tear_down(void **state UNUSED)
     return 0;
 }
 
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
 /* 'x' stands for "x", so that JSON is readable in C. */
 static UNUSED cJSON *js(const char *text)
 {
