@@ -227,8 +227,7 @@ static enum verdict take_answer(struct ask *k)
     if (answer_result(&k->answer, k->arena, r, &k->err) != 0)
         return flow_fail(&k->flow, &k->err); /* not reached: complete answers have a reason */
     r->provider = ask_provider(k)->name;
-    if (k->http.request_id.n > 0)
-        r->request_id = arena_strndup(k->arena, k->http.request_id.p, k->http.request_id.n);
+    r->request_id = k->http.request_id.p; /* in the same arena, with a NUL behind it */
     r->cost_usd = llm_cost(k->chain, asked, r->input_tokens, r->output_tokens, r->cache_read_tokens,
                            r->cache_write_tokens);
     if (isnan(r->cost_usd))
@@ -309,6 +308,7 @@ static void on_end(struct flow *f, enum verdict v)
         report_failure(k);
         call->result.provider = ask_provider(k)->name;
         call->result.model = arena_strdup(k->arena, ask_model(k));
+        call->result.request_id = k->http.request_id.p;
         call->op.err = f->err;
     }
     ask_done(k);

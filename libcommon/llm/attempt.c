@@ -147,8 +147,7 @@ static const struct {
     const char *reason;
 } reactions[] = {
     {200, 299, GOOD, 0, ""},
-    {401, 401, REFUSED, ERR_INVALID, "refused"},
-    {403, 404, REFUSED, ERR_INVALID, "refused"},
+    {401, 404, REFUSED, ERR_INVALID, "refused"},
     {408, 408, AGAIN, ERR_TIMEOUT, "timeout"},
     {429, 429, LIMITED, ERR_BUSY, "rate_limited"},
     {400, 499, WRONG, ERR_INVALID, "rejected"},

@@ -1,6 +1,10 @@
 /* limiter.c: one script asks for up to BATCH slots at once and grants a prefix of them, so that a
  * crowd of runs costs few round trips. It is idempotent by the slots' ids. Requests are counted in
- * buckets of one second; the last 61 buckets cover any 60 seconds, so the limit is never passed. */
+ * buckets of one second; the last 61 buckets cover any 60 seconds, so the limit is never passed.
+ *
+ * A process whose calls end asks again at once, while others look only now and then; so a busy one
+ * could keep all slots to itself. Who was denied is therefore noted (process: since when, last
+ * asked), and one slot is left to each other process that has waited for two seconds. */
 #include "libcommon/base/compat.h"
 #include "libcommon/llm/limiter.h"
 
@@ -15,14 +19,16 @@
 #define ASK_MS 1000     /* time that Redis has to answer */
 #define LOCAL_MS 1000   /* then this process goes by itself for so long */
 #define RENEW_BATCH 500 /* ids in one command */
+#define TAKE_ARGS 4
 
 static const struct redis_script script_take = {
     .name = "llm_take",
-    .keys = 2,
+    .keys = 3,
     .text = "local t = redis.call('TIME')\n"
             "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
             "local sec = tonumber(t[1])\n"
             "local max, rpm, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+            "local me, since, older = ARGV[4], nil, 0\n"
             "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)\n"
             "local held = redis.call('ZCARD', KEYS[1])\n"
             "local used, oldest = 0, sec\n"
@@ -36,11 +42,25 @@ static const struct redis_script script_take = {
             "    if s < oldest then oldest = s end\n"
             "  end\n"
             "end\n"
+            "local w = redis.call('HGETALL', KEYS[3])\n"
+            "for i = 1, #w, 2 do\n"
+            "  if w[i] == me then since = tonumber(string.match(w[i + 1], '^%d+')) end\n"
+            "end\n"
+            "for i = 1, #w, 2 do\n"
+            "  local from, last = string.match(w[i + 1], '(%d+) (%d+)')\n"
+            "  from, last = tonumber(from), tonumber(last)\n"
+            "  if last < now - 1500 then\n"
+            "    redis.call('HDEL', KEYS[3], w[i])\n"
+            "  elseif w[i] ~= me and from <= now - 2000 and (not since or from < since) then\n"
+            "    older = older + 1\n"
+            "  end\n"
+            "end\n"
             "local granted, new, wait = 0, 0, 0\n"
-            "for i = 4, #ARGV do\n"
+            "for i = 5, #ARGV do\n"
             "  if not redis.call('ZSCORE', KEYS[1], ARGV[i]) then\n"
-            "    if held >= max then wait = 100 break end\n"
+            "    if held >= max - older then wait = 100 break end\n"
             "    if used >= rpm then wait = (oldest + 61) * 1000 - now break end\n"
+            "    if used >= rpm - older then wait = 100 break end\n"
             "    redis.call('ZADD', KEYS[1], now + lease, ARGV[i])\n"
             "    held, used, new = held + 1, used + 1, new + 1\n"
             "  end\n"
@@ -50,6 +70,13 @@ static const struct redis_script script_take = {
             "  redis.call('HINCRBY', KEYS[2], sec, new)\n"
             "  redis.call('EXPIRE', KEYS[2], 120)\n"
             "  redis.call('PEXPIRE', KEYS[1], lease * 2)\n"
+            "end\n"
+            "if granted == #ARGV - 4 then\n"
+            "  redis.call('HDEL', KEYS[3], me)\n"
+            "else\n"
+            "  if granted > 0 or not since then since = now end\n"
+            "  redis.call('HSET', KEYS[3], me, since .. ' ' .. now)\n"
+            "  redis.call('EXPIRE', KEYS[3], 120)\n"
             "end\n"
             "return {granted, wait}\n",
 };
@@ -69,7 +96,8 @@ struct limiter {
     struct loop *loop;
     struct redis *redis;
     const int64_t *per_minute, *at_once;
-    char slots_key[64], rate_key[64];
+    char slots_key[64], rate_key[64], waiters_key[64];
+    char me[40]; /* this process */
     struct list waiting, held;
     int waiting_count, held_count;
     struct timer again; /* when to ask next */
@@ -216,7 +244,8 @@ static void on_asked(struct op *op)
 
 static void ask(struct limiter *lim)
 {
-    struct str keys[] = {str_of(lim->slots_key), str_of(lim->rate_key)}, argv[3 + BATCH];
+    struct str keys[] = {str_of(lim->slots_key), str_of(lim->rate_key), str_of(lim->waiters_key)};
+    struct str argv[TAKE_ARGS + BATCH];
     char max[24], rpm[24], lease[24];
     struct limiter_slot *slot;
     int n = 0;
@@ -227,17 +256,18 @@ static void ask(struct limiter *lim)
     argv[0] = str_of(max);
     argv[1] = str_of(rpm);
     argv[2] = str_of(lease);
+    argv[3] = str_of(lim->me);
     while (n < BATCH && (slot = first_waiting(lim)) != NULL) {
         list_remove(&slot->link);
         lim->waiting_count--;
         slot->state = SLOT_ASKED;
         lim->asked[n] = slot;
         memcpy(lim->asked_id[n], slot->id, sizeof(slot->id));
-        argv[3 + n] = str_of(lim->asked_id[n]);
+        argv[TAKE_ARGS + n] = str_of(lim->asked_id[n]);
         n++;
     }
     lim->asked_count = n;
-    redis_script(lim->redis, lim->arena, &script_take, keys, 3 + n, argv, ASK_MS, &lim->ask,
+    redis_script(lim->redis, lim->arena, &script_take, keys, TAKE_ARGS + n, argv, ASK_MS, &lim->ask,
                  on_asked, lim);
 }
 
@@ -315,6 +345,8 @@ struct limiter *limiter_new(struct loop *l, struct redis *redis, const char *nam
     lim->at_once = at_once;
     snprintf(lim->slots_key, sizeof(lim->slots_key), "{llm:%s}:slots", name);
     snprintf(lim->rate_key, sizeof(lim->rate_key), "{llm:%s}:rate", name);
+    snprintf(lim->waiters_key, sizeof(lim->waiters_key), "{llm:%s}:waiters", name);
+    uuid_text(uuid_v4(), lim->me);
     list_init(&lim->waiting);
     list_init(&lim->held);
     timer_init(&lim->again, l, on_again);

@@ -9,7 +9,7 @@
  * of PROVIDERS: a breaker, limits over all agents (Redis; this process alone while it is down),
  * at most CLAUDE_MAX_RETRIES repeats of what may succeed later (5xx, 429, 529, 408, timeouts, lost
  * connections, a stream without its end), waiting Retry-After or base * 2^n with jitter. Then the
- * next provider. A provider that refuses us (401, 403, 404) is not asked again but passed over; a
+ * next provider. A provider that refuses us (401 to 404) is not asked again but passed over; a
  * request that it calls wrong (400, 413, 422 ...) ends the call at once. `offline` behind a model
  * stands only when PROVIDERS names it, and then the result is marked degraded.
  *
