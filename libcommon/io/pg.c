@@ -345,11 +345,11 @@ static void dispatch(struct deferred *d)
     struct pg *pg = CONTAINER_OF(d, struct pg, kick);
     int64_t now = clock_mono_us();
     struct pg_link *l;
-    int idle, q;
+    int places, q;
     bool ok;
 
     while ((q = next_queue(pg)) >= 0) {
-        l = pg_link_idle(pg, &idle);
+        l = pg_link_idle(pg, &places);
         if (l == NULL) {
             pg_links_grow(pg);
             return;
@@ -357,7 +357,7 @@ static void dispatch(struct deferred *d)
         ok = q == PG_QUEUE_SHARED
                  ? send_group(pg, l, now)
                  : send_singly(pg, l, (enum pg_queue)q,
-                               MIN((pg->waiting[q] + idle - 1) / idle, PIPELINE_MAX), now);
+                               MIN((pg->waiting[q] + places - 1) / places, PIPELINE_MAX), now);
         if (ok)
             pg_link_flush(l);
         else

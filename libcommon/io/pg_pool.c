@@ -321,16 +321,17 @@ static int count_state(const struct pg *pg, enum pg_link_state state)
     return n;
 }
 
-struct pg_link *pg_link_idle(struct pg *pg, int *idle_count)
+struct pg_link *pg_link_idle(struct pg *pg, int *places)
 {
     struct pg_link *found = NULL;
 
-    *idle_count = 0;
+    *places = 0;
     for (int i = pg->opt.max - 1; i >= 0; i--) {
-        if (!idle(&pg->links[i]))
-            continue;
-        found = &pg->links[i]; /* the first ones, so that the last can be closed as idle */
-        ++*idle_count;
+        struct pg_link *l = &pg->links[i];
+
+        *places += idle(l) || (l->state != PG_LINK_UP && !pg->retry.armed);
+        if (idle(l))
+            found = l; /* the first ones, so that the last can be closed as idle */
     }
     return found;
 }
@@ -417,18 +418,18 @@ static void on_tick(struct timer *t)
 {
     struct pg *pg = CONTAINER_OF(t, struct pg, tick);
     int64_t now = clock_mono_us();
-    int up = count_state(pg, PG_LINK_UP), idle_count;
+    int up = count_state(pg, PG_LINK_UP), places;
     struct pg_link *l;
 
     for (int i = pg->opt.max - 1; i >= 0; i--)
         if (pg->links[i].state == PG_LINK_UP)
             check_link(&pg->links[i], now, &up);
-    l = pg_link_idle(pg, &idle_count);
+    show(pg); /* before the ping makes one busy */
+    l = pg_link_idle(pg, &places);
     if (l != NULL && now - pg->heard_us > TICK_MS * INT64_C(1000) / 2)
         ping(l, now);
     if (count_state(pg, PG_LINK_UP) < pg->opt.min)
         pg_links_grow(pg);
-    show(pg);
     timer_start(t, TICK_MS);
 }
 

@@ -79,7 +79,8 @@ void pg_unit_lost(struct pg *pg, struct pg_unit *u, bool surely_undone, const st
 /* pg_pool.c */
 void pg_links_init(struct pg *pg);
 void pg_links_done(struct pg *pg);
-struct pg_link *pg_link_idle(struct pg *pg, int *idle_count);
+/* An idle connection or NULL; places: how many are idle or could soon be there. */
+struct pg_link *pg_link_idle(struct pg *pg, int *places);
 int pg_links_sharing(const struct pg *pg); /* connections with a group commit in flight */
 void pg_links_grow(struct pg *pg);         /* one more connection, if that is due and allowed */
 void pg_links_unprepare(struct pg *pg);

@@ -49,7 +49,10 @@ void pg_sync_close(struct pg_sync *s)
 
 static int ensure_connected(struct pg_sync *s, struct err *err)
 {
-    if (s->wire.conn != NULL && PQstatus(s->wire.conn) == CONNECTION_OK)
+    /* Looking for input also finds out whether the server has hung up meanwhile: at first its last
+     * words, then the end. */
+    if (s->wire.conn != NULL && PQconsumeInput(s->wire.conn) == 1 &&
+        PQconsumeInput(s->wire.conn) == 1 && PQstatus(s->wire.conn) == CONNECTION_OK)
         return 0;
     return reconnect(s, err);
 }
