@@ -20,7 +20,7 @@ struct work {
     struct timer timer;
     struct arena *reply; /* of the query in flight */
     int64_t began_us;
-    int tries;
+    int tries, stmt;
     cJSON *missing; /* array of sentences */
 };
 
@@ -81,7 +81,7 @@ static void on_passages(struct op *op)
     struct chunk *chunks = NULL;
     int n = 0;
 
-    if (op->err.code != 0 || chunks_read(w->op.result, 0, w->reply, &chunks, &n) < 0) {
+    if (op->err.code != 0 || chunks_read(w->op.result, w->stmt, w->reply, &chunks, &n) < 0) {
         again(f, op->err.msg);
         return;
     }
@@ -106,9 +106,10 @@ static void fetch_passages(struct action_flow *f)
     struct search s = {.query = d->query, .limit = PASSAGES_FOUND};
 
     if (d->document_count > 0)
-        documents_add_chunks(b, w->reply, d->documents, d->document_count, PASSAGES_SUPPLIED);
+        w->stmt =
+            documents_add_chunks(b, w->reply, d->documents, d->document_count, PASSAGES_SUPPLIED);
     else
-        documents_add_search(b, w->reply, &s);
+        w->stmt = documents_add_search(b, w->reply, &s);
     pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_passages, f);
 }
 
@@ -131,9 +132,9 @@ static void on_states(struct op *op)
         return;
     }
     w->missing = json_arr(f->arena);
-    n = pg_rows(w->op.result, 0);
+    n = pg_rows(w->op.result, w->stmt);
     for (int row = 0; row < n; row++) {
-        if (documents_read(w->op.result, 0, row, w->reply, NULL, &d, &err) < 0)
+        if (documents_read(w->op.result, w->stmt, row, w->reply, NULL, &d, &err) < 0)
             continue;
         open += waiting(&d);
         if (strcmp(d.status, "ready") != 0)
@@ -160,7 +161,7 @@ static void look(struct action_flow *f)
         return;
     }
     b = fresh_batch(f);
-    documents_add_get(b, w->reply, d->documents, d->document_count, false);
+    w->stmt = documents_add_get(b, w->reply, d->documents, d->document_count, false);
     pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_states, f);
 }
 

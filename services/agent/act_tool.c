@@ -28,6 +28,7 @@ struct work {
     struct timer timer;
     struct arena *reply; /* of the query in flight */
     struct uuid job;
+    int stmt;
     bool has_job, ended;
 };
 
@@ -138,7 +139,7 @@ static void on_searched(struct op *op)
     int n = 0;
 
     metric_add(M_KNOWLEDGE, 1, "postgresql", op->err.code == 0 ? "success" : "failure", NULL);
-    if (op->err.code != 0 || chunks_read(w->op.result, 0, w->reply, &chunks, &n) < 0) {
+    if (op->err.code != 0 || chunks_read(w->op.result, w->stmt, w->reply, &chunks, &n) < 0) {
         refuse(f, "DATA_SOURCE_UNAVAILABLE", "", "store", "the knowledge base did not answer");
         return;
     }
@@ -199,7 +200,7 @@ static void search(struct action_flow *f)
     }
     arena_reset(w->reply);
     b = pg_batch_new(w->reply, PG_APP, &f->run->decision.tenant, NULL, true, PG_READ);
-    documents_add_search(b, w->reply, &s);
+    w->stmt = documents_add_search(b, w->reply, &s);
     pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_searched, f);
 }
 
@@ -227,12 +228,12 @@ static void on_looked(struct op *op)
     struct err err;
     cJSON *out;
 
-    if (op->err.code == 0 && pg_rows(w->op.result, 0) == 0) {
+    if (op->err.code == 0 && pg_rows(w->op.result, w->stmt) == 0) {
         refuse(f, "SKILL_EXECUTION_FAILED", "", "job", "the job is gone");
         return;
     }
     if (op->err.code != 0 ||
-        jobs_read(w->op.result, 0, 0, w->reply, f->run->app->ring, &j, &err) < 0) {
+        jobs_read(w->op.result, w->stmt, 0, w->reply, f->run->app->ring, &j, &err) < 0) {
         timer_start(&w->timer, LOOK_MS);
         return;
     }
@@ -254,7 +255,7 @@ static void look(struct action_flow *f)
         return;
     arena_reset(w->reply);
     b = pg_batch_new(w->reply, PG_APP, &f->run->decision.tenant, NULL, true, PG_READ);
-    jobs_add_get(b, w->reply, &w->job, 1);
+    w->stmt = jobs_add_get(b, w->reply, &w->job, 1);
     pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_looked, f);
 }
 
@@ -308,12 +309,12 @@ static void on_inserted(struct op *op)
         refuse(f, "SKILL_EXECUTION_FAILED", "", "store", "the job could not be stored");
         return;
     }
-    w->job = pg_get_uuid(w->op.result, 0, 0, 0);
+    w->job = pg_get_uuid(w->op.result, w->stmt, 0, 0);
     w->has_job = true;
     w->sub =
         redis_subscribe(f->run->app->redis, job_channel(f->arena, f->run->decision.tenant, w->job),
                         false, on_message, on_gap, f);
-    if (strcmp(pg_getz(w->op.result, 0, 0, 1), "pending") == 0)
+    if (strcmp(pg_getz(w->op.result, w->stmt, 0, 1), "pending") == 0)
         enqueue(f);
     timer_start(&w->timer, LOOK_MS);
 }
@@ -339,7 +340,7 @@ static void start_job(struct action_flow *f)
     json_add_str(args, "name", w->tool);
     json_add_copy(args, "params", f->action.tool.input);
     j.args = json_print(f->arena, args);
-    jobs_add_insert(b, w->reply, f->run->app->ring, &j);
+    w->stmt = jobs_add_insert(b, w->reply, f->run->app->ring, &j);
     pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_inserted, f);
 }
 

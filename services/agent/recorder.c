@@ -78,8 +78,8 @@ static void send_appends(struct run *r)
         end = ap->end;
     }
     b = pg_batch_new(a, PG_APP, &r->decision.tenant, NULL, true, PG_SHARE);
-    events_add_append(b, a, r->app->ring, r->decision.tenant, r->decision.id,
-                      r->decision.lease_epoch, all, n);
+    r->append_stmt = events_add_append(b, a, r->app->ring, r->decision.tenant, r->decision.id,
+                                       r->decision.lease_epoch, all, n);
     if (end != NULL)
         decisions_add_end(b, a, r->decision.id, r->decision.lease_epoch, seq, end);
     (void)FAULT("shell.append.before");
@@ -179,7 +179,7 @@ static void on_settled(struct op *op)
 
     CHECK(r, RUN);
     if (err.code == 0)
-        err.code = events_read(r->append_op.result, 0, r->append_arena, r->app->ring,
+        err.code = events_read(r->append_op.result, r->append_stmt, r->append_arena, r->app->ring,
                                r->decision.id, &found, &n, &err);
     if (err.code != 0)
         timer_start(&r->append_timer, backoff_next(&r->append_backoff));
@@ -198,7 +198,7 @@ static void settle(struct run *r)
 
     arena_reset(r->append_arena);
     b = pg_batch_new(r->append_arena, PG_APP, &r->decision.tenant, NULL, true, PG_READ);
-    events_add_load(b, r->append_arena, r->decision.id, r->decision.head_seq, 1);
+    r->append_stmt = events_add_load(b, r->append_arena, r->decision.id, r->decision.head_seq, 1);
     pg_submit(r->app->pg, b, APPEND_MS, &r->append_op, on_settled, r);
 }
 
@@ -214,7 +214,7 @@ static bool whole(struct run *r)
 
     for (int i = 0; i < r->in_flight; i++, it = it->next)
         want += LIST_ENTRY(it, struct append, link)->count;
-    return pg_affected(r->append_op.result, 0) == want;
+    return pg_affected(r->append_op.result, r->append_stmt) == want;
 }
 
 static void on_appended(struct op *op)

@@ -288,7 +288,7 @@ static void on_loaded(struct op *op)
     CHECK(r, RUN);
     memset(r->decision.head_hash, 0, 32);
     r->decision.head_seq = 0;
-    if (err.code != 0 || fold_log(r, 0, &err) < 0) {
+    if (err.code != 0 || fold_log(r, r->append_stmt, &err) < 0) {
         log_error("log could not be folded", LOG_S("decision_id", uuid_text(r->decision.id, id)),
                   LOG_S("error", err.msg));
         run_lost(r, "the log could not be read");
@@ -311,7 +311,7 @@ static void load(struct run *r)
     struct pg_batch *b =
         pg_batch_new(r->append_arena, PG_APP, &r->decision.tenant, NULL, true, PG_READ);
 
-    events_add_load(b, r->append_arena, r->decision.id, 0, 0);
+    r->append_stmt = events_add_load(b, r->append_arena, r->decision.id, 0, 0);
     pg_submit(r->app->pg, b, LOAD_MS, &r->append_op, on_loaded, r);
 }
 

@@ -47,6 +47,7 @@ struct run {
     int in_flight;       /* how many at the head of appends are being committed */
     struct arena *append_arena;
     struct pg_op append_op;
+    int append_stmt; /* of append_op's batch: what to read */
     struct backoff append_backoff;
     struct timer append_timer, seconds_timer;
     int64_t lease_until_us;

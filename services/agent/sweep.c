@@ -29,6 +29,7 @@ struct sweep {
     struct deferred ready;
     struct list waiting, claiming; /* hint.link */
     int waiting_count;
+    int stmt;
     bool due, sweeping, stopped;
     int64_t sent_us;
 };
@@ -70,12 +71,12 @@ static void end_hints(struct sweep *s, struct list *from, bool ack)
 static void start_runs(struct sweep *s)
 {
     int64_t until = s->sent_us + s->app->settings.lease_s * 1000000;
-    int n = pg_rows(s->op.result, 0);
+    int n = pg_rows(s->op.result, s->stmt);
     struct decision d;
     struct err err;
 
     for (int row = 0; row < n; row++) {
-        if (decisions_read(s->op.result, 0, row, s->arena, s->app->ring, &d, &err) < 0) {
+        if (decisions_read(s->op.result, s->stmt, row, s->arena, s->app->ring, &d, &err) < 0) {
             log_error("claimed decision can't be read", LOG_S("error", err.msg));
             continue;
         }
@@ -132,8 +133,9 @@ static void claim(struct sweep *s)
     if (s->sweeping)
         s->due = false;
     b = pg_batch_new(s->arena, PG_SERVICE, NULL, NULL, false, 0);
-    decisions_add_claim(b, s->arena, ids, n, s->app->node, s->app->settings.lease_s * 1000,
-                        GRACE_MS, n > 0 ? n : MIN(room, SWEEP_MAX));
+    s->stmt =
+        decisions_add_claim(b, s->arena, ids, n, s->app->node, s->app->settings.lease_s * 1000,
+                            GRACE_MS, n > 0 ? n : MIN(room, SWEEP_MAX));
     s->sent_us = clock_mono_us();
     pg_submit(s->app->pg, b, CLAIM_MS, &s->op, on_claimed, s);
 }
