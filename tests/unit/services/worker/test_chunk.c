@@ -2,6 +2,7 @@
 #include "libcommon/base/compat.h"
 #include <setjmp.h>
 #include <cmocka.h>
+#include "libcommon/base/buf.h"
 #include "services/worker/chunk.h"
 
 static struct chunk_part *split(struct arena *a, struct str text, enum chunk_kind kind, size_t *n)
