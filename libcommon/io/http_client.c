@@ -3,8 +3,8 @@
  * curl must not be re-entered from its own callbacks (removing a handle inside one fails), but an
  * owner may cancel any call at any time, also from inside on_data. So a call and its transfer are
  * two objects: cancelling cuts the tie at once, and the transfer is removed now or, inside curl,
- * later in the same turn. Curl reads the request's body through a callback for the same reason:
- * after the cut no byte of the owner's memory is touched.
+ * later in the same turn. Curl has a copy of the request's body, or reads a large one through a
+ * callback, for the same reason: after the cut no byte of the owner's memory is touched.
  *
  * Curl keeps transfers that wait for a connection in a list of its own, and its threaded resolver
  * makes a thread a lookup. So at most HOST_CONNECTING_MAX transfers of one host are given to curl
@@ -24,6 +24,7 @@
 #define HTTP_CLIENT_MAGIC 0x48545043u
 #define HOST_CONNECTING_MAX 16
 #define STREAMS_MAX 100L
+#define COPIED_MAX 16384 /* the buffer that curl needs to read a body by callback is as large */
 #define RETRY_AFTER_MAX_MS (24 * 3600 * 1000LL)
 
 /* Lives while a transfer of it waits or connects; freed in on_settle alone. */
@@ -535,6 +536,9 @@ static void set_method(struct transfer *t, const struct http_request *req)
     if (!get && !head && (req->body.n > 0 || req->method[0] == 'P')) {
         curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
         curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
+        if (req->body.n <= COPIED_MAX)
+            curl_easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS,
+                             req->body.p == NULL ? "" : req->body.p);
     }
     if (!head)
         curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, req->method);
@@ -555,8 +559,8 @@ static void set_limits(struct transfer *t, const struct http_request *req)
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(req->connect_ms > 0 ? req->connect_ms : 10000));
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 50L); /* servers commonly close after 60 s */
-    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 8192L);
+    curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 50L);  /* servers commonly close after 60 s */
+    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 4096L); /* held while the answer is awaited */
     curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     if (o->user_agent != NULL)
         curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
