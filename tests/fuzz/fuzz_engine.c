@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct engine_tool tools[] = {
     {"calculator", "Counts.", {"{}", 2}, false},
+    {"risk_assessment", "Scores.", {"{}", 2}, false},
     {"send_mail", "Sends.", {"{}", 2}, true},
 };
 static const char request_text[] = "{\"query\":\"Buy or lease?\",\"options\":[\"Buy\",\"Lease\"]}";
@@ -128,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1 || size > 65536)
         return 0;
-    start(&f, data[0] == 'p' ? "plan_and_execute" : "react");
+    start(&f, data[0] == 'p' ? "plan_and_execute" : data[0] == 'c' ? "council" : "react");
     play(&f, (struct str){(const char *)data + 1, size - 1});
     refold(&f);
     arena_free(f.a);

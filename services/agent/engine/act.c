@@ -4,7 +4,8 @@
 #include "libcommon/base/compat.h"
 #include "services/agent/engine/state.h"
 
-struct act *act_new(struct engine *e, enum action_kind kind, const struct act *parent)
+struct act *act_new(struct engine *e, enum action_kind kind, struct talk *t,
+                    const struct act *parent)
 {
     struct act *a = arena_new_of(e->a, struct act);
 
@@ -19,6 +20,7 @@ struct act *act_new(struct engine *e, enum action_kind kind, const struct act *p
     }
     e->acts[e->act_count++] = a;
     a->kind = kind;
+    a->talk = t;
     a->id = arena_printf(e->a, "a%d", e->act_count);
     a->parent = parent == NULL ? NULL : parent->id;
     return a;
@@ -35,10 +37,10 @@ struct act *act_find(const struct engine *e, const char *id)
     return e->acts[n - 1];
 }
 
-struct act *act_record(struct engine *e, enum event_type type, const char *name,
-                       const cJSON *payload, const struct act *parent)
+struct act *act_record(struct engine *e, struct talk *t, enum event_type type, const char *name,
+                       const cJSON *payload)
 {
-    struct act *a = act_new(e, type == EV_FINAL ? ACTION_FINISH : ACTION_RECORD, parent);
+    struct act *a = act_new(e, type == EV_FINAL ? ACTION_FINISH : ACTION_RECORD, t, t->model);
 
     a->type = type;
     a->name = name;
@@ -52,10 +54,10 @@ bool act_waits(const struct act *a)
     return a->state == ACT_OPEN || a->state == ACT_INTENDED;
 }
 
-bool act_deciding(const struct engine *e)
+bool act_deciding(const struct engine *e, const struct talk *t)
 {
     for (int i = e->act_count - 1; i >= 0; i--)
-        if (act_waits(e->acts[i]) && e->acts[i]->call == NULL)
+        if (act_waits(e->acts[i]) && e->acts[i]->call == NULL && e->acts[i]->talk == t)
             return true;
     return false;
 }
@@ -98,10 +100,10 @@ static const cJSON *analyst_view(struct engine *e, const struct act *a)
 
 static void yield_model(struct engine *e, const struct act *a, struct action *out)
 {
-    out->model.system = e->system;
-    out->model.tools_json = talk_tools(e);
-    out->model.messages = e->messages;
-    out->model.message_count = e->message_count;
+    out->model.system = a->talk->system;
+    out->model.tools_json = talk_tools(e, a->talk);
+    out->model.messages = a->talk->messages;
+    out->model.message_count = a->talk->count;
     out->model.max_tokens = a->max_tokens;
     out->model.force_tool = a->force;
     out->model.analyst = analyst_view(e, a);

@@ -15,20 +15,19 @@
 #define LAST_TOKENS_MIN 1000 /* below that it is not made */
 #define OFFLINE_EXTRA 3      /* the analyst ends by itself in three turns, and they cost nothing */
 
-static int64_t request_bytes(struct engine *e)
+static int64_t request_bytes(struct engine *e, struct talk *t)
 {
-    return (int64_t)(e->system.n + talk_tools(e).n + e->message_bytes + e->pending.n);
+    return (int64_t)(t->system.n + talk_tools(e, t).n + t->bytes + t->pending.n);
 }
 
-static int64_t input_estimate(struct engine *e)
+static int64_t input_estimate(struct engine *e, struct talk *t)
 {
-    const struct ledger *l = &e->ledger;
-    int64_t bytes = request_bytes(e);
+    int64_t bytes = request_bytes(e, t);
 
     if (e->s->offline_only)
         return 0;
-    if (l->sent_tokens > 0 && bytes >= l->sent_bytes)
-        return l->sent_tokens + (bytes - l->sent_bytes + 2) / 3;
+    if (t->sent_tokens > 0 && bytes >= t->sent_bytes)
+        return t->sent_tokens + (bytes - t->sent_bytes + 2) / 3;
     return (bytes + 2) / 3;
 }
 
@@ -48,10 +47,10 @@ struct shortage {
     double limit, used;
 };
 
-static struct shortage tokens_short(struct engine *e)
+static struct shortage tokens_short(struct engine *e, struct talk *t)
 {
     const struct ledger *l = &e->ledger;
-    int64_t in = input_estimate(e), out = e->max_tokens, last = MIN(e->max_tokens, LAST_TOKENS);
+    int64_t in = input_estimate(e, t), out = t->max_tokens, last = MIN(t->max_tokens, LAST_TOKENS);
     int64_t tokens = in + out + in + out + last;
     double usd;
 
@@ -69,7 +68,7 @@ static struct shortage tokens_short(struct engine *e)
 }
 
 /* Why no normal call may be made. */
-static struct shortage find_shortage(struct engine *e)
+static struct shortage find_shortage(struct engine *e, struct talk *t)
 {
     const struct engine_settings *s = e->s;
     const struct ledger *l = &e->ledger;
@@ -77,23 +76,22 @@ static struct shortage find_shortage(struct engine *e)
 
     if (e->events >= EVENTS_SOFT)
         return (struct shortage){"events", EVENTS_MAX, e->events};
-    if (e->message_bytes + e->pending.n > MESSAGES_MAX)
-        return (struct shortage){"messages", MESSAGES_MAX,
-                                 (double)(e->message_bytes + e->pending.n)};
+    if (t->bytes + t->pending.n > MESSAGES_MAX)
+        return (struct shortage){"messages", MESSAGES_MAX, (double)(t->bytes + t->pending.n)};
     if (repeat_runaway(e))
         return (struct shortage){"repeats", REPEATS_MAX, e->repeats};
     if (s->budget_steps > 0 && l->steps_used + l->steps_reserved + 1 >= s->budget_steps)
         return (struct shortage){"steps", (double)s->budget_steps, (double)l->steps_used};
     if (s->budget_seconds > 0 && elapsed >= (double)s->budget_seconds)
         return (struct shortage){"seconds", (double)s->budget_seconds, elapsed};
-    return tokens_short(e);
+    return tokens_short(e, t);
 }
 
 /* The output that the last call may have; 0: it cannot be made. */
-static int64_t last_output(struct engine *e)
+static int64_t last_output(struct engine *e, struct talk *t)
 {
     const struct ledger *l = &e->ledger;
-    int64_t in = input_estimate(e), out = e->max_tokens;
+    int64_t in = input_estimate(e, t), out = t->max_tokens;
 
     if (e->s->budget_steps > 0 && l->steps_used + l->steps_reserved >=
                                       e->s->budget_steps + (e->s->offline_only ? OFFLINE_EXTRA : 0))
@@ -107,24 +105,24 @@ static int64_t last_output(struct engine *e)
 
         out = left <= 0 ? 0 : (int64_t)MIN((double)out, left / e->s->price_out);
     }
-    return out < MIN(LAST_TOKENS_MIN, e->max_tokens) ? 0 : out;
+    return out < MIN(LAST_TOKENS_MIN, t->max_tokens) ? 0 : out;
 }
 
-bool budget_affords_repair(const struct engine *e)
+bool budget_affords_repair(struct engine *e, struct talk *t)
 {
     if (e->out == NULL)
         return true;
-    return last_output((struct engine *)(uintptr_t)e) > 0;
+    return last_output(e, t) > 0;
 }
 
-static void record_out(struct engine *e, const struct shortage *why)
+static void record_out(struct engine *e, struct talk *t, const struct shortage *why)
 {
     cJSON *p = json_obj(e->a);
 
     json_add_str(p, "budget", why->budget);
     json_add_num(p, "limit", why->limit);
     json_add_num(p, "used", why->used);
-    act_record(e, EV_BUDGET, NULL, p, e->model);
+    act_record(e, t, EV_BUDGET, NULL, p);
 }
 
 static void fail_out(struct engine *e)
@@ -140,62 +138,84 @@ static void fail_out(struct engine *e)
         details);
 }
 
-static void reserve(struct engine *e, struct act *a)
+static void reserve(struct engine *e, struct talk *t, struct act *a)
 {
     struct ledger *l = &e->ledger;
-    int64_t in = input_estimate(e);
+    int64_t in = input_estimate(e, t);
 
     a->reserved_tokens = e->s->offline_only ? 0 : in + a->max_tokens;
     a->reserved_usd = priced(e) ? price(e, in, a->max_tokens) : 0;
-    a->sent_bytes = request_bytes(e);
+    a->sent_bytes = request_bytes(e, t);
     a->reserved = true;
     l->steps_reserved++;
     l->tokens_reserved += a->reserved_tokens;
     l->usd_reserved += a->reserved_usd;
 }
 
-static void make_call(struct engine *e, const char *force, int64_t max_tokens)
+static void make_call(struct engine *e, struct talk *t, const char *force, int64_t max_tokens)
 {
-    struct act *a = act_new(e, ACTION_MODEL, e->model);
+    struct act *a = act_new(e, ACTION_MODEL, t, t->model);
 
     a->force = force;
     a->max_tokens = max_tokens;
-    talk_flush(e);
-    reserve(e, a);
-    e->model = a;
+    talk_flush(e, t);
+    reserve(e, t, a);
+    t->model = a;
+    t->rounds++;
 }
 
-static void tell_last(struct engine *e)
+static void tell_last(struct engine *e, struct talk *t)
 {
     struct prompt_var vars[] = {{"budget", str_of(e->out)}};
 
     if (e->out_told)
         return;
     e->out_told = true;
-    talk_text(e, prompt_fill(e->a, talk_prompt(e, "last_call"), vars, ARRAY_LEN(vars)));
+    if (e->strategy->closing != NULL)
+        e->strategy->closing(e);
+    talk_text(t, prompt_fill(e->a, talk_prompt(e, "last_call"), vars, ARRAY_LEN(vars)));
 }
 
-void budget_call_model(struct engine *e, const char *force)
+bool budget_affords_call(struct engine *e, struct talk *t)
+{
+    return e->out == NULL && find_shortage(e, t).budget == NULL;
+}
+
+static void call_view(struct engine *e, struct talk *t, const char *force)
+{
+    if (t->rounds >= VIEW_ROUNDS + REPAIRS_MAX)
+        council_fail(e, t, "it did not come to an end");
+    else if (!budget_affords_call(e, t))
+        council_fail(e, t, "the budget does not reach for it");
+    else
+        make_call(e, t, t->rounds >= VIEW_ROUNDS ? TOOL_VIEW : force, t->max_tokens);
+}
+
+void budget_call_model(struct engine *e, struct talk *t, const char *force)
 {
     struct shortage why;
     int64_t last;
 
     if (e->phase >= PHASE_CLOSING)
         return;
-    if (e->out == NULL) {
-        why = find_shortage(e);
-        if (why.budget != NULL)
-            record_out(e, &why);
-        else
-            make_call(e, force, e->max_tokens);
+    if (t->view != NULL) {
+        call_view(e, t, force);
         return;
     }
-    tell_last(e);
-    last = last_output(e);
+    if (e->out == NULL) {
+        why = find_shortage(e, t);
+        if (why.budget != NULL)
+            record_out(e, t, &why);
+        else
+            make_call(e, t, force, t->max_tokens);
+        return;
+    }
+    tell_last(e, t);
+    last = last_output(e, t);
     if (last == 0)
         fail_out(e);
     else
-        make_call(e, TOOL_SUBMIT, last);
+        make_call(e, t, TOOL_SUBMIT, last);
 }
 
 void budget_out(struct engine *e, const cJSON *payload, bool by_shell)
@@ -215,10 +235,10 @@ void budget_out(struct engine *e, const cJSON *payload, bool by_shell)
 
         json_push_str(missing, "the sources, which could not be gathered in time");
         e->missing = missing;
-        fold_material(e, NULL, NULL);
-    } else if (e->phase == PHASE_RUN && !act_deciding(e)) {
-        turn_close(e, "Not run: the budget ran out.");
-        budget_call_model(e, NULL);
+        fold_material(e, NULL);
+    } else if (e->phase == PHASE_RUN && !act_deciding(e, &e->main)) {
+        turn_close(e, &e->main, "Not run: the budget ran out.");
+        budget_call_model(e, &e->main, NULL);
     } /* else what the engine is having recorded goes on, and then finds the budget gone */
 }
 
@@ -267,8 +287,8 @@ void budget_settle(struct engine *e, struct act *a, const cJSON *payload)
     l->tokens_out += out;
     l->tokens_used += in + out;
     if (json_i64(json_get(payload, "usage"), "input_tokens", -1) > 0) {
-        l->sent_tokens = in;
-        l->sent_bytes = a->sent_bytes;
+        a->talk->sent_tokens = in;
+        a->talk->sent_bytes = a->sent_bytes;
     }
     if (isnan(cost) && !isnan(e->s->price_in) && !isnan(e->s->price_out))
         cost = price(e, in, out);

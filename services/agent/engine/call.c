@@ -3,16 +3,17 @@
 #include "libcommon/base/compat.h"
 #include "services/agent/engine/state.h"
 
-static bool tool_known(const struct engine *e, const char *name)
+static bool tool_known(const struct engine *e, const struct talk *t, const char *name)
 {
+    if (t->view != NULL && !view_has_tool(t->view, name))
+        return false;
     for (int i = 0; i < e->s->tool_count; i++)
         if (strcmp(e->s->tools[i].name, name) == 0)
             return true;
     return false;
 }
 
-void call_refuse(struct engine *e, struct call *c, const struct act *parent, const char *code,
-                 const char *message)
+void call_refuse(struct engine *e, struct call *c, const char *code, const char *message)
 {
     cJSON *p = json_obj(e->a), *error;
 
@@ -22,23 +23,23 @@ void call_refuse(struct engine *e, struct call *c, const struct act *parent, con
     error = json_add_obj(p, "error");
     json_add_str(error, "code", code);
     json_add_str(error, "message", message);
-    c->act = act_record(e, EV_OBSERVE, c->name, p, parent);
+    c->act = act_record(e, c->talk, EV_OBSERVE, c->name, p);
     c->act->call = c;
 }
 
-void call_start(struct engine *e, struct call *c, const struct act *parent)
+void call_start(struct engine *e, struct call *c)
 {
-    if (!tool_known(e, c->name))
-        call_refuse(e, c, parent, "SKILL_NOT_FOUND", "There is no tool of that name.");
+    if (!tool_known(e, c->talk, c->name))
+        call_refuse(e, c, "SKILL_NOT_FOUND", "There is no tool of that name.");
     else if (c->input == NULL)
-        call_refuse(e, c, parent, "SKILL_INVALID_PARAMS", "The input is no JSON object.");
+        call_refuse(e, c, "SKILL_INVALID_PARAMS", "The input is no JSON object.");
     else if (repeat_refuses(e, c))
-        call_refuse(e, c, parent, "REPEATED_CALL",
+        call_refuse(e, c, "REPEATED_CALL",
                     "This call was made before with the same input; its result is above. Use it, "
                     "change the "
                     "input, or submit.");
     else {
-        c->act = act_new(e, ACTION_TOOL, parent);
+        c->act = act_new(e, ACTION_TOOL, c->talk, c->talk->model);
         c->act->call = c;
     }
 }
@@ -187,4 +188,6 @@ void call_observe(struct engine *e, struct call *c, const cJSON *payload, int64_
         add_skill(e, c->name);
     c->answer = c->failed ? error_text(e, c, error, nonce) : output_text(e, c, nonce, seq);
     call_note(e, c, error, seq);
+    if (c->talk->view != NULL && !c->failed)
+        council_note(c->talk, c->answer);
 }

@@ -6,8 +6,6 @@
 #include "libcommon/method/lang.h"
 #include "services/agent/engine/state.h"
 
-#define PENDING_MAX (16u * 1024 * 1024)
-
 static const char *const type_names[EV__MAX] = {
     [EV_REASON] = "reason",   [EV_PLAN] = "plan",     [EV_TOOL] = "tool",
     [EV_OBSERVE] = "observe", [EV_ASK] = "ask",       [EV_REPAIR] = "repair",
@@ -28,11 +26,6 @@ int event_type_parse(const char *name, enum event_type *out)
             return 0;
         }
     return ERR_INVALID;
-}
-
-static void pending_done(void *p)
-{
-    buf_done(p);
 }
 
 static const char *lang_of(const cJSON *request)
@@ -57,11 +50,8 @@ struct engine *engine_new(struct arena *a, const struct engine_settings *s, cons
     e->turns = json_arr(a);
     e->results = json_arr(a);
     e->passages = json_arr(a);
-    e->max_tokens = s->max_tokens > 0 ? s->max_tokens : MAX_TOKENS_DEFAULT;
     e->all_offline = s->offline_only;
-    buf_init(&e->pending, PENDING_MAX);
-    arena_on_reset(a, pending_done, &e->pending);
-    act_new(e, ACTION_GATHER, NULL);
+    act_new(e, ACTION_GATHER, &e->main, NULL);
     return e;
 }
 
@@ -193,8 +183,24 @@ static void mix_ledger(uint64_t *h, const struct ledger *l)
     mix_int(h, l->usd_unknown);
     mix_int(h, l->tokens_in);
     mix_int(h, l->tokens_out);
-    mix_int(h, l->sent_bytes);
-    mix_int(h, l->sent_tokens);
+}
+
+static void mix_talk(uint64_t *h, const struct talk *t)
+{
+    mix_int(h, t->state);
+    mix_int(h, t->repairs);
+    mix_int(h, t->rounds);
+    mix_int(h, t->max_tokens);
+    mix_int(h, t->sent_bytes);
+    mix_int(h, t->sent_tokens);
+    mix_str(h, t->system);
+    mix_str(h, buf_view(&t->pending));
+    for (int i = 0; i < t->count; i++)
+        mix_str(h, t->messages[i]);
+    for (int i = 0; i < t->turn.count; i++) {
+        mix_int(h, t->turn.calls[i].ended);
+        mix_str(h, t->turn.calls[i].answer);
+    }
 }
 
 static void mix_run(uint64_t *h, const struct engine *e)
@@ -208,21 +214,14 @@ static void mix_run(uint64_t *h, const struct engine *e)
     mix_int(h, e->degraded);
     mix_z(h, e->strategy == NULL ? "" : e->strategy->name);
     mix_int(h, e->evidence);
-    mix_int(h, e->repairs);
     mix_int(h, e->repeats);
     mix_int(h, e->replans);
-    mix_int(h, e->max_tokens);
     mix_z(h, e->out);
     mix_int(h, e->skill_count);
     mix_z(h, e->status);
-    mix_str(h, e->system);
-    mix_str(h, buf_view(&e->pending));
-    for (int i = 0; i < e->message_count; i++)
-        mix_str(h, e->messages[i]);
-    for (int i = 0; i < e->turn.count; i++) {
-        mix_int(h, e->turn.calls[i].ended);
-        mix_str(h, e->turn.calls[i].answer);
-    }
+    mix_talk(h, &e->main);
+    for (int i = 0; i < e->view_count; i++)
+        mix_talk(h, &e->views[i]);
     for (int i = 0; i < e->step_count; i++) {
         mix_z(h, e->steps[i].id);
         mix_int(h, e->steps[i].state);

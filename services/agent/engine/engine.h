@@ -10,6 +10,7 @@
  *          react   MODEL --> its tool_use blocks: TOOL ..., several at once --> MODEL ...
  *          plan    MODEL made to submit_plan --> RECORD graph --> TOOL by the graph, independent
  *                  ones at once --> replan when one failed --> MODEL, then as react
+ *          council MODEL a view, several at once, each ending in submit_view --> MODEL, as react
  *        submit_decision --> valid: FINISH completed
  *                        \--> faults: RECORD repair --> MODEL, twice at most
  *        budget out --> RECORD budget --> MODEL made to submit_decision --> FINISH, marked partial
@@ -96,7 +97,7 @@ struct engine_tool {
 struct engine_settings {
     const struct engine_tool *tools;
     int tool_count;
-    const char *mode;  /* requested: auto, react, plan_and_execute */
+    const char *mode;  /* requested: auto, react, plan_and_execute, council */
     bool offline_only; /* the chain is the offline provider alone: agent.mode becomes "offline" */
     int64_t budget_steps, budget_seconds, budget_tokens; /* a step is one model call */
     double budget_usd;                                   /* applied only when prices are known */
@@ -164,7 +165,7 @@ int engine_apply(struct engine *e, const struct engine_event *ev, struct err *er
 struct engine_view {
     bool ended;
     const char *status; /* completed, failed, cancelled once ended */
-    const char *mode;   /* strategy that runs (react, plan_and_execute) or "offline" */
+    const char *mode;   /* strategy that runs (react, plan_and_execute, council) or "offline" */
     const char *lang;
     bool degraded;
     int64_t steps, tokens_in, tokens_out;

@@ -76,7 +76,7 @@ static void close_with(struct engine *e, const char *status, const cJSON *result
         json_push_str(skills, e->skills[i]);
     json_add_str(p, "lang", e->lang);
     json_add_bool(p, "degraded", e->degraded);
-    a = act_record(e, EV_FINAL, NULL, p, e->model);
+    a = act_record(e, &e->main, EV_FINAL, NULL, p);
     a->sealed = strcmp(status, "cancelled") == 0 || e->events >= EVENTS_MAX;
 }
 
@@ -129,7 +129,7 @@ static cJSON *produced_so_far(const struct engine *e)
     cJSON *p = json_obj(e->a), *tools = json_add_arr(p, "tools");
     const cJSON *item;
 
-    json_add_strn(p, "text", e->last_text.p == NULL ? STR("") : e->last_text);
+    json_add_strn(p, "text", e->main.last_text.p == NULL ? STR("") : e->main.last_text);
     cJSON_ArrayForEach (item, e->results) {
         cJSON *t = cJSON_CreateObject();
 
@@ -172,7 +172,7 @@ void finish_cancelled(struct engine *e, const cJSON *payload)
     cJSON_ArrayForEach (item, partial) /* what streamed last, cut off as it was */
     {
         if (json_str(item, "text", "")[0] != '\0')
-            e->last_text = str_of(json_str(item, "text", ""));
+            e->main.last_text = str_of(json_str(item, "text", ""));
     }
     close_failing(e, "cancelled", "CANCELLED", "The run was cancelled.", details);
 }

@@ -100,7 +100,7 @@ static bool has_status(const cJSON *p)
 
 /* ---- the kinds of events ---- */
 
-void fold_material(struct engine *e, const cJSON *material, const struct act *parent)
+void fold_material(struct engine *e, const cJSON *material)
 {
     cJSON *p = json_obj(e->a);
     const cJSON *chunk;
@@ -117,14 +117,14 @@ void fold_material(struct engine *e, const cJSON *material, const struct act *pa
     json_add_str(p, "mode", s->name);
     json_add_str(p, "why", why);
     json_add_num(p, "format", ENGINE_FORMAT);
-    act_record(e, EV_PLAN, "strategy", p, parent);
+    act_record(e, &e->main, EV_PLAN, "strategy", p);
 }
 
 static void fold_gather(struct engine *e, const struct fold *f)
 {
     e->missing = json_get(f->payload, "missing");
     e->nonce = json_str(f->payload, "nonce", NULL);
-    fold_material(e, json_get(f->payload, "material"), f->act);
+    fold_material(e, json_get(f->payload, "material"));
 }
 
 static struct str make_findings(struct engine *e)
@@ -142,11 +142,11 @@ static void fold_strategy(struct engine *e, const struct fold *f)
     e->strategy = s == NULL ? &strategy_react : s;
     if (e->phase == PHASE_STRATEGY) {
         e->phase = PHASE_DETECT;
-        act_record(e, EV_OBSERVE, "detectors", NULL, f->act)->make = make_findings;
+        act_record(e, &e->main, EV_OBSERVE, "detectors", NULL)->make = make_findings;
     } else {
-        turn_close(e, "The plan was given up.");
-        e->repairs = 0;
-        budget_call_model(e, NULL);
+        turn_close(e, &e->main, "The plan was given up.");
+        e->main.repairs = 0;
+        budget_call_model(e, &e->main, NULL);
     }
 }
 
@@ -203,13 +203,13 @@ static void fold_observe(struct engine *e, const struct fold *f)
         c->step->state = c->failed ? STEP_FAILED : STEP_OK;
         plan_pump(e);
     } else {
-        turn_pump(e);
+        turn_pump(e, c->talk);
     }
 }
 
 static void fold_repair(struct engine *e, const struct fold *f)
 {
-    turn_repaired(e, f->payload);
+    turn_repaired(e, f->act->talk, f->payload);
 }
 
 static void fold_budget(struct engine *e, const struct fold *f)
@@ -224,6 +224,10 @@ static void fold_error(struct engine *e, const struct fold *f)
     cJSON *details = json_obj(e->a);
 
     budget_settle(e, f->act, f->payload);
+    if (f->act->talk->view != NULL) {
+        council_fail(e, f->act->talk, "its model call failed");
+        return;
+    }
     if (words[0] != '\0')
         json_add_str(details, "provider_message", words);
     if (json_i64(f->payload, "retry_after_ms", -1) >= 0)
@@ -347,7 +351,7 @@ static void adopt(struct engine *e, const struct row *r, struct act *a)
     if (a->kind == ACTION_MODEL)
         budget_release(e, a);
     if (kind == ACTION_MODEL)
-        e->model = a;
+        a->talk->model = a;
     if (a->kind == ACTION_FINISH && e->phase == PHASE_CLOSING)
         e->phase = PHASE_RUN;
     a->kind = kind;

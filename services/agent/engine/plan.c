@@ -13,7 +13,7 @@
 
 static void plan_start(struct engine *e)
 {
-    budget_call_model(e, TOOL_PLAN);
+    budget_call_model(e, &e->main, TOOL_PLAN);
 }
 
 static void plan_called(struct engine *e, struct call *c)
@@ -23,18 +23,18 @@ static void plan_called(struct engine *e, struct call *c)
 
     graph_read(e, json_get(c->input, "steps"), scratch, faults);
     if (cJSON_GetArraySize(faults) > 0) {
-        turn_repair(e, faults);
+        turn_repair(e, &e->main, faults);
         return;
     }
     json_add_copy(p, "steps", json_get(c->input, "steps"));
-    act_record(e, EV_PLAN, "graph", p, e->model);
+    act_record(e, &e->main, EV_PLAN, "graph", p);
 }
 
 static struct call *submitted_plan(struct engine *e)
 {
-    for (int i = 0; i < e->turn.count; i++)
-        if (strcmp(e->turn.calls[i].name, TOOL_PLAN) == 0)
-            return &e->turn.calls[i];
+    for (int i = 0; i < e->main.turn.count; i++)
+        if (strcmp(e->main.turn.calls[i].name, TOOL_PLAN) == 0)
+            return &e->main.turn.calls[i];
     return NULL;
 }
 
@@ -46,14 +46,14 @@ void plan_accept(struct engine *e, const cJSON *payload)
 
     e->plan_call = submitted_plan(e);
     if (cJSON_GetArraySize(faults) > 0) { /* a log that this release cannot follow: go on without */
-        turn_close(e, "The plan cannot be run.");
-        budget_call_model(e, NULL);
+        turn_close(e, &e->main, "The plan cannot be run.");
+        budget_call_model(e, &e->main, NULL);
         return;
     }
     e->steps = steps;
     e->step_count = n;
     e->planned = true;
-    e->repairs = 0;
+    e->main.repairs = 0;
     plan_pump(e);
 }
 
@@ -67,19 +67,19 @@ static bool ready(const struct engine *e, const struct step *s)
     return true;
 }
 
-static void step_start(struct engine *e, struct step *s, const struct act *parent)
+static void step_start(struct engine *e, struct step *s)
 {
     const char *missing;
 
     s->state = STEP_RUNNING;
-    s->call = (struct call){.use_id = s->id, .name = s->tool, .step = s};
+    s->call = (struct call){.use_id = s->id, .name = s->tool, .step = s, .talk = &e->main};
     s->call.input = graph_resolve(e, s->input, &missing);
     if (s->call.input != NULL) {
-        call_start(e, &s->call, parent);
+        call_start(e, &s->call);
         return;
     }
     s->call.input = s->input;
-    call_refuse(e, &s->call, parent, "INPUT_UNRESOLVED", missing);
+    call_refuse(e, &s->call, "INPUT_UNRESOLVED", missing);
 }
 
 static bool any_in(const struct engine *e, enum step_state state)
@@ -100,17 +100,17 @@ static void all_ended(struct engine *e)
     if (e->plan_call != NULL)
         plan_close(e, talk_prompt(e, replan ? "replan" : "submit"));
     else
-        talk_text(e, str_of(talk_prompt(e, replan ? "replan" : "submit")));
-    turn_close(e, NULL);
-    budget_call_model(e, replan ? TOOL_PLAN : NULL);
+        talk_text(&e->main, str_of(talk_prompt(e, replan ? "replan" : "submit")));
+    turn_close(e, &e->main, NULL);
+    budget_call_model(e, &e->main, replan ? TOOL_PLAN : NULL);
 }
 
 void plan_pump(struct engine *e)
 {
     for (int i = 0; i < e->step_count; i++)
         if (ready(e, &e->steps[i]))
-            step_start(e, &e->steps[i], e->model);
-    if (!any_in(e, STEP_RUNNING) && !act_deciding(e))
+            step_start(e, &e->steps[i]);
+    if (!any_in(e, STEP_RUNNING) && !act_deciding(e, &e->main))
         all_ended(e);
 }
 

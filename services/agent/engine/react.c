@@ -6,7 +6,7 @@
 
 static void react_start(struct engine *e)
 {
-    budget_call_model(e, NULL);
+    budget_call_model(e, &e->main, NULL);
 }
 
 const struct strategy strategy_react = {

@@ -40,7 +40,9 @@ static struct counter *counter_of(struct engine *e, uint64_t key, size_t len)
 bool repeat_refuses(struct engine *e, const struct call *c)
 {
     struct str input = json_canon(e->a, c->input);
-    struct counter *n = counter_of(e, key_of(c->name, input), input.n);
+    uint64_t of =
+        c->talk->view == NULL ? 0 : (uint64_t)(c->talk - e->views) + 1; /* each on its own */
+    struct counter *n = counter_of(e, key_of(c->name, input) + of, input.n);
 
     if (++n->count <= SAME_CALLS_MAX)
         return false;

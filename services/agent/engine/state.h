@@ -26,6 +26,9 @@
 
 #define TOOL_SUBMIT "submit_decision"
 #define TOOL_PLAN "submit_plan"
+#define TOOL_VIEW "submit_view"
+#define VIEW_TOOLS 4
+#define VIEW_ROUNDS 4 /* then a view is made to submit */
 
 enum phase { PHASE_GATHER, PHASE_STRATEGY, PHASE_DETECT, PHASE_RUN, PHASE_CLOSING, PHASE_ENDED };
 enum act_state { ACT_OPEN, ACT_INTENDED, ACT_DONE, ACT_DROPPED };
@@ -38,6 +41,7 @@ struct act {
     enum act_state state;
     bool yielded;
     const char *id, *parent;
+    struct talk *talk; /* the conversation that it serves */
     struct call *call; /* TOOL, and the RECORD that answers a call */
     const char *force; /* MODEL */
     int64_t max_tokens, reserved_tokens, sent_bytes, answer_bytes;
@@ -54,8 +58,9 @@ struct act {
 struct call {
     const char *use_id, *name;
     const cJSON *input; /* NULL: the model wrote no object */
-    struct act *act;    /* NULL: answered without one, or not started */
-    struct step *step;  /* NULL: of the model's turn */
+    struct talk *talk;
+    struct act *act;   /* NULL: answered without one, or not started */
+    struct step *step; /* NULL: of the model's turn */
     bool ended, failed;
     struct str answer; /* text for the model, once ended */
     const cJSON *output;
@@ -86,6 +91,38 @@ struct counter {
     int count;
 };
 
+/* One conversation with a model. A run has one, `main`, which ends with the decision; a council has
+ * one a view besides, each ending with its own position. */
+/* A specialist of a council. */
+struct view {
+    const char *name, *prompt;
+    const char *tools[VIEW_TOOLS]; /* NULL behind the last */
+    const char *const *words;
+    size_t word_count;
+};
+
+enum talk_state { TALK_IDLE, TALK_RUNS, TALK_DONE, TALK_FAILED };
+struct talk {
+    const struct view *view; /* NULL: main */
+    enum talk_state state;   /* of a view */
+    struct str system, tools_json;
+    struct str *messages;
+    int count, cap;
+    size_t bytes;
+    struct buf pending; /* blocks of the user message to come */
+    struct act *model;  /* its last MODEL */
+    struct turn turn;
+    int repairs, rounds;
+    int64_t max_tokens;              /* of the next model call */
+    int64_t sent_bytes, sent_tokens; /* of the last call that reported: corrects the estimate */
+    struct str last_text;
+    /* of a view */
+    const cJSON *position; /* what it submitted */
+    const char *why;       /* it failed */
+    const char *nonce;     /* of its last answer */
+    struct buf computed;   /* its tools' results, in their fences */
+};
+
 /* The four budgets. Reserved is what open model calls may still use; it is settled by their events.
  */
 struct ledger {
@@ -93,8 +130,7 @@ struct ledger {
     int64_t tokens_used, tokens_reserved;
     double usd_used, usd_reserved;
     bool usd_unknown;
-    int64_t tokens_in, tokens_out;   /* as reported */
-    int64_t sent_bytes, sent_tokens; /* of the last call that reported: corrects the estimate */
+    int64_t tokens_in, tokens_out; /* as reported */
 };
 
 /* A source that the model may cite by an id. */
@@ -103,10 +139,16 @@ struct cited {
 };
 
 struct strategy {
-    const char *name; /* as requested and recorded; also the name of its prompt */
-    const char *tool; /* answered by the strategy itself; NULL: none */
+    const char *name;   /* as requested and recorded */
+    const char *prompt; /* NULL: of the same name */
+    const char *tool;   /* answered by the strategy itself; NULL: none */
     void (*start)(struct engine *e);
-    void (*called)(struct engine *e, struct call *c);
+    void (*called)(struct engine *e, struct call *c); /* with `tool` */
+    /* The last call comes now, before the strategy came to its end: says what there is. NULL:
+     * nothing. */
+    void (*closing)(struct engine *e);
+    /* More faults of a decision that validates. NULL: none. */
+    void (*check)(struct engine *e, const cJSON *answer, cJSON *faults);
 };
 
 struct engine {
@@ -122,7 +164,10 @@ struct engine {
 
     struct act **acts;
     int act_count, act_cap;
-    struct act *model; /* the last MODEL */
+    struct talk main, *views; /* views: of a council */
+    int view_count;
+    bool council_told;   /* the views are in main's message */
+    struct str question; /* the first user message */
 
     const struct strategy *strategy;
     const char *strategy_why;
@@ -134,13 +179,6 @@ struct engine {
     struct cited *cited; /* what the ids given out so far stand for: E1 .. */
     int evidence, cited_cap;
 
-    struct str system, tools_json;
-    struct str *messages;
-    int message_count, message_cap;
-    size_t message_bytes;
-    struct buf pending; /* blocks of the user message to come */
-
-    struct turn turn;
     struct counter *counters;
     int counter_count, counter_cap, repeats;
 
@@ -149,8 +187,6 @@ struct engine {
     bool planned;           /* a plan was accepted */
     struct call *plan_call; /* the submit_plan that the next user message answers */
 
-    int repairs;
-    int64_t max_tokens; /* of the next model call */
     struct ledger ledger;
     const char *out; /* the budget that ran out; NULL: none */
     double out_limit, out_used;
@@ -158,7 +194,6 @@ struct engine {
 
     const char *provider, *model_name, *submitter; /* provider that answered last; submitted */
     bool any_answer, all_offline;
-    struct str last_text;
     const char **skills;
     int skill_count, skill_cap;
 
@@ -169,14 +204,16 @@ struct engine {
 /* --- act.c: the table of actions ------------------------------------------------------------- */
 
 /* Ids follow from the order of creation, which follows from the fold. parent may be NULL. */
-struct act *act_new(struct engine *e, enum action_kind kind, const struct act *parent);
+struct act *act_new(struct engine *e, enum action_kind kind, struct talk *t,
+                    const struct act *parent);
 struct act *act_find(const struct engine *e, const char *id); /* NULL id or none: NULL */
 /* An event that the shell is to append as it is. */
-struct act *act_record(struct engine *e, enum event_type type, const char *name,
-                       const cJSON *payload, const struct act *parent);
+struct act *act_record(struct engine *e, struct talk *t, enum event_type type, const char *name,
+                       const cJSON *payload);
 bool act_waits(const struct act *a); /* open or intended */
-/* Whether an action is open that decides how the run goes on (anything but a tool call's). */
-bool act_deciding(const struct engine *e);
+/* Whether an action is open that decides how the conversation goes on (anything but a tool call's).
+ */
+bool act_deciding(const struct engine *e, const struct talk *t);
 /* Nobody waits for them any more: their events, should they come, change nothing. act_drop_work
  * leaves those that the engine itself asked to append. */
 void act_drop_all(struct engine *e);
@@ -189,14 +226,15 @@ void act_yield(struct engine *e, struct act *a, struct action *out);
 /* The system text, the tools and the first user message's blocks, once strategy and findings are
  * known. */
 void talk_begin(struct engine *e);
+void talk_init(struct engine *e, struct talk *t, const struct view *view);
 /* A text block; a tool_result block: into the pending user message. */
-void talk_text(struct engine *e, struct str text);
-void talk_result(struct engine *e, const char *use_id, struct str text, bool is_error);
+void talk_text(struct talk *t, struct str text);
+void talk_result(struct talk *t, const char *use_id, struct str text, bool is_error);
 /* The model's turn, its bytes kept. */
-void talk_assistant(struct engine *e, struct str content);
+void talk_assistant(struct engine *e, struct talk *t, struct str content);
 /* The pending blocks become a user message; nothing when there are none. */
-void talk_flush(struct engine *e);
-struct str talk_tools(struct engine *e);
+void talk_flush(struct engine *e, struct talk *t);
+struct str talk_tools(struct engine *e, struct talk *t);
 /* The text of a prompt in the run's version, else the one compiled in. */
 const char *talk_prompt(const struct engine *e, const char *name);
 
@@ -218,9 +256,8 @@ void evidence_complete(struct engine *e, cJSON *answer);
 /* --- call.c: calls of tools ------------------------------------------------------------------- */
 
 /* Starts the call, or refuses it (a RECORD): unknown tool, no object, repeated too often. */
-void call_start(struct engine *e, struct call *c, const struct act *parent);
-void call_refuse(struct engine *e, struct call *c, const struct act *parent, const char *code,
-                 const char *message);
+void call_start(struct engine *e, struct call *c);
+void call_refuse(struct engine *e, struct call *c, const char *code, const char *message);
 /* What an observe event says about it. */
 void call_observe(struct engine *e, struct call *c, const cJSON *payload, int64_t seq);
 /* Keeps the outcome for the analyst and the validator. error: of a call that failed. */
@@ -231,18 +268,18 @@ void call_note(struct engine *e, const struct call *c, const cJSON *error, int64
 
 void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct str raw);
 /* Goes on when all calls of the turn have ended. */
-void turn_pump(struct engine *e);
+void turn_pump(struct engine *e, struct talk *t);
 /* Writes the answers of the turn's calls into the pending message; those without one get `why`. */
-void turn_close(struct engine *e, const char *why);
+void turn_close(struct engine *e, struct talk *t, const char *why);
 /* RECORD repair, or the end when there were enough. Takes faults (the arena's). */
-void turn_repair(struct engine *e, cJSON *faults);
-void turn_repaired(struct engine *e, const cJSON *payload);
+void turn_repair(struct engine *e, struct talk *t, cJSON *faults);
+void turn_repaired(struct engine *e, struct talk *t, const cJSON *payload);
 void fault_add(cJSON *faults, const char *field, const char *reason, const char *message);
 
 /* --- strategies: strategy.c, react.c, plan.c
  * -------------------------------------------------------- */
 
-extern const struct strategy strategy_react, strategy_plan;
+extern const struct strategy strategy_react, strategy_plan, strategy_council;
 const struct strategy *strategy_find(const char *mode); /* NULL when there is none */
 /* By the request and the material; *why is one sentence. */
 const struct strategy *strategy_choose(const struct engine *e, const char **why);
@@ -259,17 +296,26 @@ void plan_pump(struct engine *e); /* after a step ended */
 /* The outcome of the steps becomes the answer to submit_plan; `more` is said behind it. */
 void plan_close(struct engine *e, const char *more);
 
+/* council.c: a view submitted, or came to nothing; what a view's tool gave. */
+void council_pump(struct engine *e);
+void council_submitted(struct engine *e, struct talk *t, const struct call *c);
+void council_fail(struct engine *e, struct talk *t, const char *why);
+void council_note(struct talk *t, struct str answer);
+void council_closing(struct engine *e);
+bool view_has_tool(const struct view *v, const char *name);
+
 /* --- budget.c, repeat.c
  * ------------------------------------------------------------------------------ */
 
 /* The next model call, after the budgets have been asked: a MODEL, a RECORD budget, or the end. */
-void budget_call_model(struct engine *e, const char *force);
+void budget_call_model(struct engine *e, struct talk *t, const char *force);
 /* An open model call ended. */
 void budget_release(struct engine *e, struct act *a); /* only its reservation */
 void budget_settle(struct engine *e, struct act *a, const cJSON *payload);
 /* The event. By the shell: it has cancelled what was in flight. */
 void budget_out(struct engine *e, const cJSON *payload, bool by_shell);
-bool budget_affords_repair(const struct engine *e);
+bool budget_affords_repair(struct engine *e, struct talk *t);
+bool budget_affords_call(struct engine *e, struct talk *t);
 /* Counts the call; true when it has been made often enough. */
 bool repeat_refuses(struct engine *e, const struct call *c);
 /* So many refusals that the run goes in circles. */
@@ -288,5 +334,5 @@ const char *finish_mode(const struct engine *e);
  * -------------------------------------------------------------------------------------------- */
 
 /* The sources are known, or will not be: the strategy is chosen. */
-void fold_material(struct engine *e, const cJSON *material, const struct act *parent);
+void fold_material(struct engine *e, const cJSON *material);
 int fold_event(struct engine *e, const struct engine_event *ev, struct err *err) MUST_CHECK;

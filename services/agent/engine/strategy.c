@@ -5,7 +5,8 @@
 #include "libcommon/method/figures.h"
 #include "services/agent/engine/state.h"
 
-static const struct strategy *const strategies[] = {&strategy_react, &strategy_plan};
+static const struct strategy *const strategies[] = {&strategy_council, &strategy_plan,
+                                                    &strategy_react};
 
 const struct strategy *strategy_find(const char *mode)
 {
@@ -81,6 +82,10 @@ const struct strategy *strategy_choose(const struct engine *e, const char **why)
     const char *mode = e->s->mode == NULL ? "auto" : e->s->mode;
     const struct strategy *asked = strategy_find(mode);
 
+    if (asked == &strategy_council && e->s->offline_only) {
+        *why = "the analyst without a model has one view; react stands in for council";
+        return &strategy_react;
+    }
     if (asked != NULL) {
         *why = "asked for";
         return asked;

@@ -7,6 +7,7 @@
 #include "services/agent/engine/state.h"
 
 #define TEXT_MAX (4u * 1024 * 1024)
+#define PENDING_MAX (16u * 1024 * 1024)
 
 const char *talk_prompt(const struct engine *e, const char *name)
 {
@@ -24,48 +25,48 @@ const char *talk_prompt(const struct engine *e, const char *name)
 
 /* ---- blocks and messages ---- */
 
-static void pending_comma(struct engine *e)
+static void pending_comma(struct talk *t)
 {
-    if (e->pending.n > 0)
-        buf_putc(&e->pending, ',');
+    if (t->pending.n > 0)
+        buf_putc(&t->pending, ',');
 }
 
-void talk_text(struct engine *e, struct str text)
+void talk_text(struct talk *t, struct str text)
 {
     if (text.n == 0)
         return; /* providers refuse empty text */
-    pending_comma(e);
-    buf_puts(&e->pending, "{\"type\":\"text\",\"text\":");
-    json_quote(&e->pending, text);
-    buf_putc(&e->pending, '}');
+    pending_comma(t);
+    buf_puts(&t->pending, "{\"type\":\"text\",\"text\":");
+    json_quote(&t->pending, text);
+    buf_putc(&t->pending, '}');
 }
 
-void talk_result(struct engine *e, const char *use_id, struct str text, bool is_error)
+void talk_result(struct talk *t, const char *use_id, struct str text, bool is_error)
 {
-    pending_comma(e);
-    buf_puts(&e->pending, "{\"type\":\"tool_result\",\"tool_use_id\":");
-    json_quote(&e->pending, str_of(use_id));
-    buf_puts(&e->pending, ",\"content\":");
-    json_quote(&e->pending, text);
-    buf_puts(&e->pending, is_error ? ",\"is_error\":true}" : "}");
+    pending_comma(t);
+    buf_puts(&t->pending, "{\"type\":\"tool_result\",\"tool_use_id\":");
+    json_quote(&t->pending, str_of(use_id));
+    buf_puts(&t->pending, ",\"content\":");
+    json_quote(&t->pending, text);
+    buf_puts(&t->pending, is_error ? ",\"is_error\":true}" : "}");
 }
 
-static void push_message(struct engine *e, struct str text)
+static void push_message(struct engine *e, struct talk *t, struct str text)
 {
-    if (e->message_count == e->message_cap) {
-        int cap = e->message_cap == 0 ? 8 : e->message_cap * 2;
+    if (t->count == t->cap) {
+        int cap = t->cap == 0 ? 8 : t->cap * 2;
         struct str *grown = arena_array(e->a, struct str, cap);
 
-        if (e->message_count > 0)
-            memcpy(grown, e->messages, sizeof(*grown) * (size_t)e->message_count);
-        e->messages = grown;
-        e->message_cap = cap;
+        if (t->count > 0)
+            memcpy(grown, t->messages, sizeof(*grown) * (size_t)t->count);
+        t->messages = grown;
+        t->cap = cap;
     }
-    e->messages[e->message_count++] = arena_str(e->a, text);
-    e->message_bytes += text.n;
+    t->messages[t->count++] = arena_str(e->a, text);
+    t->bytes += text.n;
 }
 
-static void push_of(struct engine *e, const char *role, struct str blocks)
+static void push_of(struct engine *e, struct talk *t, const char *role, struct str blocks)
 {
     struct buf b;
 
@@ -73,11 +74,11 @@ static void push_of(struct engine *e, const char *role, struct str blocks)
     buf_printf(&b, "{\"role\":\"%s\",\"content\":[", role);
     buf_str(&b, blocks);
     buf_puts(&b, "]}");
-    push_message(e, buf_view(&b));
+    push_message(e, t, buf_view(&b));
     buf_done(&b);
 }
 
-void talk_assistant(struct engine *e, struct str content)
+void talk_assistant(struct engine *e, struct talk *t, struct str content)
 {
     struct str inner = str_trim(content);
 
@@ -85,15 +86,15 @@ void talk_assistant(struct engine *e, struct str content)
         inner = str_trim((struct str){inner.p + 1, inner.n - 2});
     if (inner.n == 0) /* roles have to take turns, and a message may not be empty */
         inner = STR("{\"type\":\"text\",\"text\":\"(no answer)\"}");
-    push_of(e, "assistant", inner);
+    push_of(e, t, "assistant", inner);
 }
 
-void talk_flush(struct engine *e)
+void talk_flush(struct engine *e, struct talk *t)
 {
-    if (e->pending.n == 0)
+    if (t->pending.n == 0)
         return;
-    push_of(e, "user", buf_view(&e->pending));
-    buf_clear(&e->pending);
+    push_of(e, t, "user", buf_view(&t->pending));
+    buf_clear(&t->pending);
 }
 
 /* ---- tools ---- */
@@ -114,6 +115,23 @@ static const char plan_tool[] =
     "\"id\","
     "\"tool\",\"input\",\"needs\",\"purpose\"]}}},\"required\":[\"steps\"]}}";
 
+static const char view_tool[] =
+    "{\"name\":\"" TOOL_VIEW
+    "\",\"description\":\"Submit your view: the last call.\",\"input_schema\":{"
+    "\"type\":\"object\",\"properties\":{\"positions\":{\"type\":\"array\",\"items\":{\"type\":"
+    "\"object\","
+    "\"properties\":{\"option\":{\"type\":\"string\"},\"position\":{\"type\":\"number\","
+    "\"minimum\":-2,"
+    "\"maximum\":2}},\"required\":[\"option\",\"position\"]}},\"facts\":{\"type\":\"array\","
+    "\"items\":{"
+    "\"type\":\"string\"},\"minItems\":1,\"maxItems\":3,\"description\":\"The facts that carry it, "
+    "each with "
+    "its citation.\"},\"turning_fact\":{\"type\":\"string\",\"description\":\"What would turn "
+    "it.\"},"
+    "\"cannot_judge\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}},\"required\":["
+    "\"positions\","
+    "\"facts\",\"turning_fact\",\"cannot_judge\"]}}";
+
 static void add_tool(struct buf *b, const char *name, const char *description, struct str schema)
 {
     buf_puts(b, b->n > 1 ? ",{\"name\":" : "{\"name\":");
@@ -125,28 +143,40 @@ static void add_tool(struct buf *b, const char *name, const char *description, s
     buf_putc(b, '}');
 }
 
-struct str talk_tools(struct engine *e)
+static void add_own_tools(struct engine *e, struct buf *b, const struct talk *t)
 {
-    struct buf b;
-
-    if (e->tools_json.p != NULL || e->s->offline_only)
-        return e->tools_json.p == NULL ? STR("") : e->tools_json;
-    buf_init(&b, TEXT_MAX);
-    buf_putc(&b, '[');
-    for (int i = 0; i < e->s->tool_count; i++)
-        add_tool(&b, e->s->tools[i].name, e->s->tools[i].description, e->s->tools[i].input_schema);
-    if (e->strategy != NULL && e->strategy->tool != NULL) {
-        buf_puts(&b, b.n > 1 ? "," : "");
-        buf_puts(&b, plan_tool);
+    if (t->view != NULL) {
+        buf_puts(b, b->n > 1 ? "," : "");
+        buf_puts(b, view_tool);
+        return;
     }
-    add_tool(&b, TOOL_SUBMIT,
+    if (e->strategy->tool != NULL) {
+        buf_puts(b, b->n > 1 ? "," : "");
+        buf_puts(b, plan_tool);
+    }
+    add_tool(b, TOOL_SUBMIT,
              "Submit the decision: the last call. The answer is checked; faults come back once or "
              "twice.",
              json_print(e->a, tool_input_schema(TOOL_SUBMIT)));
+}
+
+struct str talk_tools(struct engine *e, struct talk *t)
+{
+    struct buf b;
+
+    if (t->tools_json.p != NULL || e->s->offline_only)
+        return t->tools_json.p == NULL ? STR("") : t->tools_json;
+    buf_init(&b, TEXT_MAX);
+    buf_putc(&b, '[');
+    for (int i = 0; i < e->s->tool_count; i++)
+        if (t->view == NULL || view_has_tool(t->view, e->s->tools[i].name))
+            add_tool(&b, e->s->tools[i].name, e->s->tools[i].description,
+                     e->s->tools[i].input_schema);
+    add_own_tools(e, &b, t);
     buf_putc(&b, ']');
-    e->tools_json = arena_str(e->a, buf_view(&b));
+    t->tools_json = arena_str(e->a, buf_view(&b));
     buf_done(&b);
-    return e->tools_json;
+    return t->tools_json;
 }
 
 /* ---- the system text ---- */
@@ -169,10 +199,11 @@ static void add_part(struct engine *e, struct buf *b, const char *name)
     buf_str(b, text);
 }
 
-static struct str system_text(struct engine *e)
+static struct str system_text(struct engine *e, const struct talk *t)
 {
     static const char *const stages[] = {"reference_class", "premortem", "devils_advocate",
                                          "bias_check"};
+    const struct strategy *s = e->strategy;
     const char *type = json_str(e->request, "decision_type", "general");
     struct buf b;
     struct str text;
@@ -180,8 +211,8 @@ static struct str system_text(struct engine *e)
     buf_init(&b, TEXT_MAX);
     add_part(e, &b, "system");
     add_part(e, &b, prompt_builtin("v1", type) == NULL ? "general" : type);
-    add_part(e, &b, e->strategy->name);
-    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+    add_part(e, &b, t->view != NULL ? t->view->prompt : s->prompt != NULL ? s->prompt : s->name);
+    for (size_t i = 0; t->view == NULL && i < ARRAY_LEN(stages); i++)
         add_part(e, &b, stages[i]);
     text = arena_str(e->a, buf_view(&b));
     buf_done(&b);
@@ -323,7 +354,24 @@ void talk_begin(struct engine *e)
         {"sources", sources_text(e)},
     };
 
-    e->system = system_text(e);
-    e->tools_json = (struct str){NULL, 0}; /* the strategy is known now */
-    talk_text(e, prompt_fill(e->a, talk_prompt(e, "question"), vars, ARRAY_LEN(vars)));
+    e->question = prompt_fill(e->a, talk_prompt(e, "question"), vars, ARRAY_LEN(vars));
+    talk_init(e, &e->main, NULL);
+}
+
+static void done_buf(void *p)
+{
+    buf_done(p);
+}
+
+void talk_init(struct engine *e, struct talk *t, const struct view *view)
+{
+    memset(t, 0, sizeof(*t));
+    t->view = view;
+    t->max_tokens = e->s->max_tokens > 0 ? e->s->max_tokens : MAX_TOKENS_DEFAULT;
+    buf_init(&t->pending, PENDING_MAX);
+    buf_init(&t->computed, PENDING_MAX);
+    arena_on_reset(e->a, done_buf, &t->pending);
+    arena_on_reset(e->a, done_buf, &t->computed);
+    t->system = system_text(e, t);
+    talk_text(t, e->question);
 }

@@ -41,124 +41,129 @@ static const char *clean_name(struct engine *e, const char *name)
     return s.n == 0 ? "unnamed" : arena_strndup(e->a, s.p, s.n);
 }
 
-static void turn_read(struct engine *e, const cJSON *content)
+static void turn_read(struct engine *e, struct talk *t, const cJSON *content)
 {
     const cJSON *block;
     int n = 0;
 
-    e->turn = (struct turn){NULL, 0, false};
-    e->plan_call = NULL;
-    e->turn.calls = arena_array(e->a, struct call, cJSON_GetArraySize(content) + 1);
+    t->turn = (struct turn){NULL, 0, false};
+    if (t->view == NULL)
+        e->plan_call = NULL;
+    t->turn.calls = arena_array(e->a, struct call, cJSON_GetArraySize(content) + 1);
     cJSON_ArrayForEach (block, content) {
         const cJSON *input = json_get(block, "input");
-        struct call *c = &e->turn.calls[n];
+        struct call *c = &t->turn.calls[n];
 
         if (strcmp(json_str(block, "type", ""), "tool_use") != 0)
             continue;
         c->use_id = json_str(block, "id", "");
+        c->talk = t;
         c->name = clean_name(e, json_str(block, "name", ""));
         if (cJSON_IsObject(input) && json_get(input, "invalid_json") == NULL)
             c->input = input;
         n++;
     }
-    e->turn.count = n;
+    t->turn.count = n;
 }
 
-static struct call *turn_find(struct engine *e, const char *name)
+static struct call *turn_find(struct talk *t, const char *name)
 {
-    for (int i = 0; name != NULL && i < e->turn.count; i++)
-        if (strcmp(e->turn.calls[i].name, name) == 0)
-            return &e->turn.calls[i];
+    for (int i = 0; name != NULL && i < t->turn.count; i++)
+        if (strcmp(t->turn.calls[i].name, name) == 0)
+            return &t->turn.calls[i];
     return NULL;
 }
 
-static struct call *turn_own(struct engine *e)
+static struct call *turn_own(struct engine *e, struct talk *t)
 {
-    struct call *c = turn_find(e, TOOL_SUBMIT);
+    struct call *c = turn_find(t, t->view != NULL ? TOOL_VIEW : TOOL_SUBMIT);
 
-    return c != NULL || e->strategy == NULL ? c : turn_find(e, e->strategy->tool);
+    return c != NULL || t->view != NULL ? c : turn_find(t, e->strategy->tool);
 }
 
-void turn_close(struct engine *e, const char *why)
+void turn_close(struct engine *e, struct talk *t, const char *why)
 {
-    if (e->turn.told)
+    if (t->turn.told)
         return;
-    e->turn.told = true;
-    if (e->plan_call != NULL && !e->plan_call->ended)
+    t->turn.told = true;
+    if (t->view == NULL && e->plan_call != NULL && !e->plan_call->ended)
         plan_close(e, why);
-    for (int i = 0; i < e->turn.count; i++) {
-        const struct call *c = &e->turn.calls[i];
+    for (int i = 0; i < t->turn.count; i++) {
+        const struct call *c = &t->turn.calls[i];
 
-        talk_result(e, c->use_id, c->ended ? c->answer : str_of(why == NULL ? "Not run." : why),
+        talk_result(t, c->use_id, c->ended ? c->answer : str_of(why == NULL ? "Not run." : why),
                     !c->ended || c->failed);
     }
 }
 
 /* The analyst asks for its tools again and again until it hears that they cannot be had. */
-static void turn_refuse_all(struct engine *e, const char *code, const char *message)
+static void turn_refuse_all(struct engine *e, struct talk *t, const char *code, const char *message)
 {
     cJSON *error = json_obj(e->a);
 
     json_add_str(error, "code", code);
     json_add_str(error, "message", message);
-    for (int i = 0; i < e->turn.count; i++) {
-        e->turn.calls[i].failed = true;
-        call_note(e, &e->turn.calls[i], error, e->seq);
+    for (int i = 0; i < t->turn.count; i++) {
+        t->turn.calls[i].failed = true;
+        call_note(e, &t->turn.calls[i], error, e->seq);
     }
-    turn_close(e, message);
+    turn_close(e, t, message);
 }
 
-void turn_pump(struct engine *e)
+void turn_pump(struct engine *e, struct talk *t)
 {
-    for (int i = 0; i < e->turn.count; i++)
-        if (!e->turn.calls[i].ended)
+    for (int i = 0; i < t->turn.count; i++)
+        if (!t->turn.calls[i].ended)
             return;
-    if (act_deciding(e))
+    if (act_deciding(e, t))
         return;
-    turn_close(e, NULL);
-    budget_call_model(e, NULL);
+    turn_close(e, t, NULL);
+    budget_call_model(e, t, NULL);
 }
 
-static void turn_start(struct engine *e, const struct act *parent)
+static void turn_start(struct engine *e, struct talk *t)
 {
     int most = e->s->max_tools_a_turn > 0 ? e->s->max_tools_a_turn : TURN_TOOLS_DEFAULT;
 
-    for (int i = 0; i < e->turn.count; i++) {
-        struct call *c = &e->turn.calls[i];
+    for (int i = 0; i < t->turn.count; i++) {
+        struct call *c = &t->turn.calls[i];
 
         if (i < most) {
-            call_start(e, c, parent);
+            call_start(e, c);
             continue;
         }
         c->ended = c->failed = true;
         c->answer =
             str_of(arena_printf(e->a, "Not run: at most %d tools in one turn. Ask again.", most));
     }
-    turn_pump(e);
+    turn_pump(e, t);
 }
 
 /* ---- a decision was submitted ---- */
 
-static void turn_submit(struct engine *e, const cJSON *input)
+static void turn_submit(struct engine *e, struct talk *t, const cJSON *input)
 {
     struct validate_ctx ctx = {
         .request = e->request,
         .lang = e->lang,
         .events = e->results,
         .material = e->passages,
-        .tolerate_soft = e->repairs > 0 || e->out != NULL,
+        .tolerate_soft = t->repairs > 0 || e->out != NULL,
     };
     cJSON *answer, *faults = NULL;
 
     if (input == NULL) {
-        turn_repair(e, one_fault(e, "type", "the answer is no JSON object"));
+        turn_repair(e, t, one_fault(e, "type", "the answer is no JSON object"));
         return;
     }
     answer = json_own(e->a, cJSON_Duplicate(input, true));
     if (strcmp(e->provider, "offline") != 0) /* the analyst numbers its evidence by itself */
         evidence_complete(e, answer);
-    if (decision_validate(answer, &ctx, e->a, &faults) != 0 || cJSON_GetArraySize(faults) > 0) {
-        turn_repair(e, faults);
+    if (decision_validate(answer, &ctx, e->a, &faults) == 0 && cJSON_GetArraySize(faults) == 0 &&
+        e->strategy->check != NULL)
+        e->strategy->check(e, answer, faults);
+    if (!cJSON_IsObject(answer) || cJSON_GetArraySize(faults) > 0) {
+        turn_repair(e, t, faults);
         return;
     }
     if (strcmp(e->provider, "offline") != 0)
@@ -172,16 +177,16 @@ static bool looks_submitted(const cJSON *o)
            json_get(o, "situation_analysis") != NULL;
 }
 
-static void turn_text(struct engine *e)
+static void turn_text(struct engine *e, struct talk *t)
 {
     cJSON *found = NULL;
     struct err err;
 
-    if (e->last_text.n > 0 && decision_extract(e->last_text, e->a, &found, &err) == 0 &&
+    if (t->last_text.n > 0 && decision_extract(t->last_text, e->a, &found, &err) == 0 &&
         looks_submitted(found))
-        turn_submit(e, found);
+        turn_submit(e, t, found);
     else
-        turn_repair(e,
+        turn_repair(e, t,
                     one_fault(e, "no_submission",
                               "The turn ended without a call of a tool. The work ends by calling "
                               "submit_decision."));
@@ -189,15 +194,19 @@ static void turn_text(struct engine *e)
 
 /* ---- repairs ---- */
 
-static void give_up(struct engine *e, const cJSON *faults)
+static void give_up(struct engine *e, struct talk *t, const cJSON *faults)
 {
     cJSON *details = json_obj(e->a), *p;
 
+    if (t->view != NULL) {
+        council_fail(e, t, "its answers could not be read");
+        return;
+    }
     if (e->strategy->tool != NULL && !e->planned && e->out == NULL) {
         p = json_obj(e->a);
         json_add_str(p, "mode", strategy_react.name);
         json_add_str(p, "why", "no valid plan came after two repairs");
-        act_record(e, EV_PLAN, "strategy", p, e->model);
+        act_record(e, t, EV_PLAN, "strategy", p);
         return;
     }
     json_add_copy(details, "faults", faults);
@@ -213,18 +222,18 @@ static void give_up(struct engine *e, const cJSON *faults)
     }
 }
 
-void turn_repair(struct engine *e, cJSON *faults)
+void turn_repair(struct engine *e, struct talk *t, cJSON *faults)
 {
     cJSON *p;
 
-    if (e->repairs >= REPAIRS_MAX || !budget_affords_repair(e)) {
-        give_up(e, faults);
+    if (t->repairs >= REPAIRS_MAX || !budget_affords_repair(e, t)) {
+        give_up(e, t, faults);
         return;
     }
     p = json_obj(e->a);
     json_add_copy(p, "faults", faults);
-    json_add_num(p, "attempt", e->repairs + 1);
-    act_record(e, EV_REPAIR, NULL, p, e->model);
+    json_add_num(p, "attempt", t->repairs + 1);
+    act_record(e, t, EV_REPAIR, NULL, p);
 }
 
 static struct str faults_text(struct engine *e, const cJSON *faults)
@@ -248,19 +257,20 @@ static struct str faults_text(struct engine *e, const cJSON *faults)
     return text;
 }
 
-void turn_repaired(struct engine *e, const cJSON *payload)
+void turn_repaired(struct engine *e, struct talk *t, const cJSON *payload)
 {
     const cJSON *faults = json_get(payload, "faults");
     const char *reason = json_str(cJSON_GetArrayItem(faults, 0), "reason", "");
-    struct prompt_var vars[] = {{"faults", faults_text(e, faults)}};
-    struct call *own = turn_own(e);
-    const char *force = own != NULL ? own->name : e->model == NULL ? NULL : e->model->force;
+    const char *last = t->view == NULL ? TOOL_SUBMIT : TOOL_VIEW;
+    struct prompt_var vars[] = {{"faults", faults_text(e, faults)}, {"tool", str_of(last)}};
+    struct call *own = turn_own(e, t);
+    const char *force = own != NULL ? own->name : t->model == NULL ? NULL : t->model->force;
     struct str text;
 
-    e->repairs++;
-    if (strcmp(reason, "max_tokens") == 0 && e->turn.count == 0) {
-        e->max_tokens = MIN(e->max_tokens * 2, MAX(e->max_tokens, MAX_TOKENS_MOST));
-        budget_call_model(e, force);
+    t->repairs++;
+    if (strcmp(reason, "max_tokens") == 0 && t->turn.count == 0) {
+        t->max_tokens = MIN(t->max_tokens * 2, MAX(t->max_tokens, MAX_TOKENS_MOST));
+        budget_call_model(e, t, force);
         return;
     }
     text =
@@ -269,14 +279,14 @@ void turn_repaired(struct engine *e, const cJSON *payload)
     if (own != NULL && !own->ended) {
         own->ended = own->failed = true;
         own->answer = text;
-        turn_close(e, "Not run: the answer was submitted in the same turn.");
+        turn_close(e, t, "Not run: the answer was submitted in the same turn.");
     } else {
-        turn_close(e, "Not run.");
-        talk_text(e, text);
+        turn_close(e, t, "Not run.");
+        talk_text(t, text);
     }
-    if (force == NULL && e->repairs >= REPAIRS_MAX)
-        force = TOOL_SUBMIT;
-    budget_call_model(e, force);
+    if (force == NULL && t->repairs >= REPAIRS_MAX)
+        force = last;
+    budget_call_model(e, t, force);
 }
 
 /* ---- the door ---- */
@@ -308,46 +318,83 @@ static void note_provider(struct engine *e, const cJSON *payload)
 
 /* Made to submit, it called something else. The analyst cannot be made to: it hears that its tools
  * are not to be had, and submits then. */
-static void turn_over_budget(struct engine *e)
+static void turn_over_budget(struct engine *e, struct talk *t)
 {
     if (strcmp(e->provider, "offline") == 0) {
-        turn_refuse_all(e, "BUDGET_EXCEEDED", "Not run: the budget ran out.");
-        budget_call_model(e, NULL);
+        turn_refuse_all(e, t, "BUDGET_EXCEEDED", "Not run: the budget ran out.");
+        budget_call_model(e, t, NULL);
     } else {
-        turn_repair(e, one_fault(e, "no_submission", "Only submit_decision may be called now."));
+        turn_repair(e, t, one_fault(e, "no_submission", "Only submit_decision may be called now."));
     }
+}
+
+/* A view of a council ends with its position; whatever else goes wrong ends that view alone. */
+static void turn_view(struct engine *e, struct talk *t, const struct act *a, const char *stop)
+{
+    struct call *c = turn_find(t, TOOL_VIEW);
+
+    if (strcmp(e->provider, "offline") == 0)
+        council_fail(e, t, "no model answered");
+    else if (c != NULL)
+        council_submitted(e, t, c);
+    else if (t->turn.count > 0)
+        turn_start(e, t);
+    else if (strcmp(stop, "pause_turn") == 0)
+        budget_call_model(e, t, a->force);
+    else
+        turn_repair(e, t,
+                    one_fault(e, "no_submission", "The turn ended without a call of a tool."));
+}
+
+static void turn_main(struct engine *e, struct talk *t, const struct act *a, const char *stop)
+{
+    struct call *c;
+
+    if ((c = turn_find(t, TOOL_SUBMIT)) != NULL)
+        turn_submit(e, t, c->input);
+    else if (e->out != NULL && t->turn.count > 0)
+        turn_over_budget(e, t);
+    else if ((c = turn_find(t, e->strategy->tool)) != NULL)
+        e->strategy->called(e, c);
+    else if (t->turn.count > 0)
+        turn_start(e, t);
+    else if (strcmp(stop, "pause_turn") == 0)
+        budget_call_model(e, t, a->force);
+    else
+        turn_text(e, t);
+}
+
+static void turn_refused(struct engine *e, struct talk *t)
+{
+    if (t->view != NULL)
+        council_fail(e, t, "the model refused to answer");
+    else
+        finish_failed(e, "LLM_ERROR", "The model refused to answer.", NULL);
 }
 
 void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct str raw)
 {
     const cJSON *content = json_get(payload, "content");
     const char *stop = json_str(payload, "stop_reason", "");
-    struct call *c;
+    struct talk *t = a->talk;
 
     note_provider(e, payload);
-    e->last_text = text_of(e, content);
+    t->nonce = json_str(payload, "nonce", NULL);
+    t->last_text = text_of(e, content);
     if (strcmp(stop, "refusal") == 0) {
-        finish_failed(e, "LLM_ERROR", "The model refused to answer.", NULL);
+        turn_refused(e, t);
         return;
     }
-    if (strcmp(stop, "max_tokens") ==
-        0) { /* cut in the middle: forgotten, and asked again with room */
-        turn_read(e, NULL);
-        turn_repair(e, one_fault(e, "max_tokens", "the answer was cut off by its limit of tokens"));
+    if (strcmp(stop, "max_tokens") == 0) { /* forgotten, and asked again with more room */
+        turn_read(e, t, NULL);
+        turn_repair(e, t,
+                    one_fault(e, "max_tokens", "the answer was cut off by its limit of tokens"));
         return;
     }
-    turn_read(e, content);
-    talk_assistant(e, raw);
-    if ((c = turn_find(e, TOOL_SUBMIT)) != NULL)
-        turn_submit(e, c->input);
-    else if (e->out != NULL && e->turn.count > 0)
-        turn_over_budget(e);
-    else if ((c = turn_find(e, e->strategy->tool)) != NULL)
-        e->strategy->called(e, c);
-    else if (e->turn.count > 0)
-        turn_start(e, a);
-    else if (strcmp(stop, "pause_turn") == 0)
-        budget_call_model(e, a->force);
+    turn_read(e, t, content);
+    talk_assistant(e, t, raw);
+    if (t->view != NULL)
+        turn_view(e, t, a, stop);
     else
-        turn_text(e);
+        turn_main(e, t, a, stop);
 }

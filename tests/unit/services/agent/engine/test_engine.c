@@ -277,6 +277,10 @@ static const char *const payloads[] = {
     "\"send_mail\",\"input\":{},\"needs\":[]}]}}],\"stop_reason\":\"tool_use\",\"provider\":"
     "\"anthropic\"}",
     "{\"content\":[{\"type\":\"text\",\"text\":\"x\"}],\"stop_reason\":\"max_tokens\"}",
+    "{\"content\":[{\"type\":\"tool_use\",\"id\":\"v\",\"name\":\"submit_view\",\"input\":{"
+    "\"positions\":[{"
+    "\"option\":\"Buy\",\"position\":2}],\"facts\":[\"f\"]}}],\"stop_reason\":\"tool_use\","
+    "\"provider\":\"x\"}",
     "{\"content\":[],\"stop_reason\":\"refusal\"}",
     "{\"content\":[],\"stop_reason\":\"pause_turn\"}",
     "{\"output\":{\"a\":1}}",
@@ -407,14 +411,15 @@ static int random_run(const char *mode)
 static void test_engine__no_sequence_of_events_breaks_it(void **state)
 {
     const char *many = getenv("ENGINE_RANDOM_RUNS");
-    int64_t runs = 300;
+    static const char *const modes[] = {"react", "plan_and_execute", "council"};
+    int64_t runs = 600;
 
     (void)state;
     if (many != NULL)
         assert_int_equal(str_i64(str_of(many), &runs), 0);
     seed_state = 20260;
     for (int64_t i = 0; i < runs; i++)
-        random_run(i % 3 == 0 ? "plan_and_execute" : "react");
+        random_run(modes[i % 3]);
 }
 
 int main(void)
