@@ -163,11 +163,32 @@ static struct append *failure(struct action_flow *f)
     return ap;
 }
 
+/* OpenTelemetry's conventions for generative models, beside the reference's own names. */
+static void trace(struct action_flow *f)
+{
+    const struct llm_call *call = &((struct work *)f->work)->call;
+    const struct llm_result *r = &call->result;
+
+    span_set_str(&f->span, "llm.model", r->model);
+    span_set_str(&f->span, "gen_ai.operation.name", "chat");
+    span_set_str(&f->span, "gen_ai.provider.name", r->provider);
+    span_set_str(&f->span, "gen_ai.response.model", r->model);
+    span_set_i64(&f->span, "ceoagent.attempts", r->attempts);
+    if (call->op.err.code != 0) {
+        span_fail(&f->span, call->op.err.msg);
+        return;
+    }
+    span_set_i64(&f->span, "llm.tokens", MAX(input_side(r), 0) + MAX(r->output_tokens, 0));
+    span_set_i64(&f->span, "gen_ai.usage.input_tokens", MAX(input_side(r), 0));
+    span_set_i64(&f->span, "gen_ai.usage.output_tokens", MAX(r->output_tokens, 0));
+}
+
 static void on_answered(struct op *op)
 {
     struct action_flow *f = op->arg;
 
     (void)FAULT("shell.model.after");
+    trace(f);
     action_outcome(f, op->err.code == 0 ? answer(f) : failure(f));
 }
 
@@ -186,7 +207,7 @@ static void start_model(struct action_flow *f)
         .max_tokens = a->model.max_tokens,
         .force_tool = a->model.force_tool,
         .temperature = NAN,
-        .traceparent = f->run->decision.traceparent,
+        .traceparent = action_traceparent(f),
         .analyst = a->model.analyst,
     };
     w->call.on_attempt = on_attempt;

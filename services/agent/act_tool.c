@@ -71,6 +71,10 @@ static void settle(struct action_flow *f, const char *key, const cJSON *value, b
     metric_add(M_SKILLS, 1, w->tool, status, NULL);
     metric_observe(M_SKILL_DURATION, (double)(clock_wall_us() - f->started_us) / 1e6, w->tool, NULL,
                    NULL);
+    span_set_str(&f->span, "skill.name", w->tool);
+    span_set_bool(&f->span, "skill.success", strcmp(status, "success") == 0);
+    if (strcmp(status, "success") != 0)
+        span_fail(&f->span, "the tool reported an error");
     action_outcome(f, observed(f, key, value, taint));
 }
 
@@ -294,7 +298,7 @@ static void enqueue(struct action_flow *f)
         .kwargs_json = str_of(arena_printf(f->arena, "{\"job_id\":\"%s\"}", job)),
         .tenant = uuid_text(d->tenant, tenant),
         .decision = uuid_text(d->id, decision),
-        .traceparent = d->traceparent,
+        .traceparent = action_traceparent(f),
     };
 
     broker_publish(f->run->app->broker, f->arena, &p, 5000, &w->hint, on_hinted, f);
@@ -334,7 +338,7 @@ static void start_job(struct action_flow *f)
         .has_decision = true,
         .decision = d->id,
         .action_id = f->action.id,
-        .traceparent = d->traceparent,
+        .traceparent = action_traceparent(f),
     };
 
     json_add_str(args, "name", w->tool);

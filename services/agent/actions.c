@@ -118,6 +118,7 @@ static void free_action(void *p)
 static void let_go(struct action_flow *f)
 {
     performers[f->action.kind]->stop(f);
+    span_end(&f->span);
     if (f->outcome != NULL)
         arena_free(f->outcome->arena);
     list_remove(&f->link);
@@ -145,6 +146,10 @@ void action_start(struct run *r, const struct action *a)
     if (a->kind == ACTION_MODEL || a->kind == ACTION_TOOL)
         say_start(r, a->id, a->kind == ACTION_MODEL ? "reason" : "observe",
                   a->kind == ACTION_MODEL ? "model" : a->tool.name);
+    if (a->kind == ACTION_MODEL)
+        span_start(&f->span, &r->span.context, "llm_call", SPAN_CLIENT);
+    else if (a->kind == ACTION_TOOL)
+        span_start(&f->span, &r->span.context, "execute_skill", SPAN_INTERNAL);
     flow_init(&f->flow, r->app->loop, steps, on_end, NULL, f);
     flow_start(&f->flow);
 }
@@ -173,6 +178,11 @@ void action_outcome(struct action_flow *f, struct append *ap)
 {
     f->outcome = ap;
     flow_wake(&f->flow, WAKE_REPLY);
+}
+
+const char *action_traceparent(struct action_flow *f)
+{
+    return trace_format(&f->span.context, arena_alloc(f->arena, TRACEPARENT_LEN + 1));
 }
 
 int64_t action_time_left_ms(const struct action_flow *f)

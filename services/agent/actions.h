@@ -12,6 +12,7 @@ struct action_flow {
     struct action action; /* strings: the run's */
     struct arena *arena;  /* of this action: dropped when its event is recorded */
     int64_t started_us;   /* wall clock */
+    struct span span;     /* of model and tool calls */
     struct append *outcome;
     void *work; /* the performer's own, in the arena */
 };
@@ -39,6 +40,8 @@ struct action_flow *action_of(struct list *link);
 struct append *action_append(struct action_flow *f, int events);
 /* The work is done: records ap and ends the flow. */
 void action_outcome(struct action_flow *f, struct append *ap);
+/* W3C header of this action's span, in its arena: for what the call passes on. */
+const char *action_traceparent(struct action_flow *f);
 /* Milliseconds that the decision's budget leaves, at least 1. */
 int64_t action_time_left_ms(const struct action_flow *f);
 /* 16 hex digits for the fence around untrusted text, in the arena. */

@@ -5,6 +5,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
+#include "libcommon/io/otlp.h"
 #include "libcommon/skills/registry.h"
 #include "services/agent/lease.h"
 #include "services/agent/prompts.h"
@@ -12,6 +13,7 @@
 #include "services/agent/sweep.h"
 
 #define HINTS_AT_ONCE 256
+#define SLOW_US (60 * INT64_C(1000000)) /* traces of runs this long are always kept */
 
 int app_room(const struct app *app)
 {
@@ -114,11 +116,23 @@ static void release_all(struct app *app, bool now)
     free(all);
 }
 
+/* The last traces get a moment; then the loop ends. */
+static void stop_when_sent(struct app *app)
+{
+    if (app->traces == NULL || otlp_idle(app->traces) || ++app->flushes > 10) {
+        loop_stop(app->loop);
+        return;
+    }
+    otlp_flush(app->traces);
+    timer_start(&app->drain_timer, 100);
+}
+
 static void on_drained(void *arg)
 {
     struct app *app = arg;
 
-    loop_stop(app->loop);
+    app->drained = true;
+    stop_when_sent(app);
 }
 
 /* Fires when the last run is gone, or when the time for it is over. */
@@ -126,6 +140,10 @@ static void on_drain_timer(struct timer *t)
 {
     struct app *app = CONTAINER_OF(t, struct app, drain_timer);
 
+    if (app->drained) {
+        stop_when_sent(app);
+        return;
+    }
     if (map_count(app->runs) > 0 && !app->forced) {
         app->forced = true;
         release_all(app, true);
@@ -189,6 +207,21 @@ static int make_consumer(struct app *app, struct err *err)
     return consumer_new(app->loop, app->broker, &opt, &ops, app, &app->consumer, err);
 }
 
+static void make_traces(struct app *app)
+{
+    const struct settings *s = &app->settings;
+    struct otlp_options opt = {
+        .endpoint = s->otlp_endpoint,
+        .service = "ceoagent-agent",
+        .instance = app->node,
+        .sample = s->trace_sample,
+        .slow_us = SLOW_US,
+    };
+
+    if (s->otlp_endpoint != NULL)
+        app->traces = otlp_new(app->loop, app->http, &opt);
+}
+
 static int make_models(struct app *app, struct err *err)
 {
     struct http_client_options http = {
@@ -200,6 +233,7 @@ static int make_models(struct app *app, struct err *err)
 
     if (http_client_new(app->loop, &http, &app->http, err) < 0)
         return err->code;
+    make_traces(app);
     return llm_chain_new(app->loop, &app->settings, app->http, app->redis, &app->chain, err);
 }
 
@@ -239,6 +273,7 @@ void app_free(struct app *app)
     redis_unsubscribe(app->control);
     consumer_free(app->consumer);
     llm_chain_free(app->chain);
+    otlp_free(app->traces);
     http_client_free(app->http);
     http_server_free(app->health);
     broker_free(app->broker);

@@ -14,6 +14,7 @@
 struct lease;
 struct sweep;
 struct prompts;
+struct otlp;
 
 struct app {
     struct settings settings;
@@ -26,6 +27,7 @@ struct app {
     struct consumer *consumer;
     struct keyring *ring;
     struct http_client *http;
+    struct otlp *traces; /* NULL: not exported */
     struct llm_chain *chain;
     struct http_server *health;
     struct redis_sub *control;
@@ -38,7 +40,8 @@ struct app {
     int64_t max_runs;
     struct lease *lease;
     struct sweep *sweep;
-    bool draining, forced; /* forced: the grace period is over */
+    bool draining, forced, drained; /* forced: the grace period is over; drained: nothing in hand */
+    int flushes;                    /* of the last traces */
     struct timer drain_timer;
 };
 

@@ -118,6 +118,9 @@ static void finish(struct run *r, const struct decision_end *end)
              LOG_S("decision_id", uuid_text(r->decision.id, id)), LOG_S("status", end->status),
              LOG_S("mode", view.mode), LOG_I("steps", view.steps),
              LOG_I("execution_time_ms", seconds * 1000));
+    span_set_str(&r->span, "ceoagent.status", end->status);
+    if (strcmp(end->status, "failed") == 0)
+        span_fail(&r->span, "the decision failed");
     say_end(r, end->status);
     run_drop_actions(r);
     run_forget(r);

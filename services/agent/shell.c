@@ -118,6 +118,7 @@ static void run_free(void *p)
 {
     struct run *r = p;
 
+    span_end(&r->span);
     LIST_FOREACH_SAFE (it, tmp, &r->appends) {
         struct append *ap = LIST_ENTRY(it, struct append, link);
 
@@ -150,6 +151,7 @@ void run_lost(struct run *r, const char *why)
     log_warning("run given up", LOG_S("decision_id", uuid_text(r->decision.id, id)),
                 LOG_S("why", why));
     metric_inc(M_AGENT_LEASE_LOST);
+    span_fail(&r->span, why);
     run_drop_actions(r);
     run_forget(r);
 }
@@ -315,6 +317,18 @@ static void load(struct run *r)
     pg_submit(r->app->pg, b, LOAD_MS, &r->append_op, on_loaded, r);
 }
 
+static void trace(struct run *r)
+{
+    const char *parent = r->decision.traceparent;
+    struct trace_context c;
+    bool known = parent != NULL && trace_parse(str_of(parent), &c) == 0;
+    char id[UUID_LEN + 1];
+
+    span_start_root(&r->span, known ? &c : NULL, "agent_execution", SPAN_CONSUMER);
+    span_set_str(&r->span, "ceoagent.decision_id", uuid_text(r->decision.id, id));
+    span_set_i64(&r->span, "ceoagent.attempt", r->decision.attempts);
+}
+
 void run_start(struct app *app, const struct decision *claimed, int64_t lease_until_us)
 {
     struct run *r = xcalloc(1, sizeof(*r));
@@ -330,6 +344,7 @@ void run_start(struct app *app, const struct decision *claimed, int64_t lease_un
     run_recorder_init(r);
     timer_init(&r->seconds_timer, app->loop, on_seconds);
     copy_decision(r->arena, claimed, &r->decision);
+    trace(r);
     r->request = make_request(r);
     r->engine = make_engine(r);
     map_set(app->runs, (struct str){(const char *)r->decision.id.b, 16}, r);

@@ -9,6 +9,7 @@
  * settled by reading the log: it is idempotent on (decision, seq, hash). */
 #pragma once
 #include "libcommon/base/arena.h"
+#include "libcommon/base/trace.h"
 #include "libcommon/ev/backoff.h"
 #include "libcommon/model/decisions.h"
 #include "libcommon/model/events.h"
@@ -40,7 +41,8 @@ struct run {
     struct app *app;
     struct arena *arena; /* of the run */
     struct decision decision;
-    cJSON *request; /* what the engine sees */
+    struct span span; /* agent_execution, under the request's */
+    cJSON *request;   /* what the engine sees */
     struct engine *engine;
     struct list actions; /* action_flow.link: in flight */
     struct list appends; /* append.link: waiting, then in flight */
