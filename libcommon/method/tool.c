@@ -10,6 +10,7 @@
 #include "libcommon/method/tool_call.h"
 
 #define CPU_LIMIT_US 5000000
+#define NUMBER_MAX 1e100 /* squares and sums of squares of what comes in stay finite */
 
 EMBED(decision_tools_schema, "libcommon/method/schema/decision-tools.schema.json");
 
@@ -100,8 +101,9 @@ static int check_value(struct walk *w, const cJSON *v, size_t len, int depth)
     w->path[len] = '\0';
     if (depth > JSON_DEPTH_MAX)
         return tool_fail(w->c, "schema", w->path, "nested deeper than %d", JSON_DEPTH_MAX);
-    if (cJSON_IsNumber(v) && !isfinite(v->valuedouble))
-        return tool_fail(w->c, "not_finite", w->path, "a number must be finite");
+    if (cJSON_IsNumber(v) && !(fabs(v->valuedouble) <= NUMBER_MAX))
+        return tool_fail(w->c, "not_finite", w->path, "a number must be finite, at most %g in size",
+                         NUMBER_MAX);
     if (cJSON_IsArray(v) || cJSON_IsObject(v))
         for (const cJSON *child = v->child; child != NULL; child = child->next)
             if (check_child(w, child, len, i++, depth) != 0)

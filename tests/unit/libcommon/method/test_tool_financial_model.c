@@ -202,7 +202,9 @@ static void test_tool_financial_model__faults(void **state UNUSED)
             "'break_even':[{'variable':'x','low':1,'high':1}]}",
             "bad_order", "/break_even/0");
     refuses(TOOL, "{'rate':-1,'cash_flows':[1]}", "schema", "/rate");
-    refuses(TOOL, "{'rate':0.1,'cash_flows':[1e308,1e308,1e308]}", "not_finite", "");
+    refuses(TOOL, "{'rate':0.1,'cash_flows':[1e308,1e308,1e308]}", "not_finite", "/cash_flows/0");
+    refuses(TOOL, "{'rate':-0.9999999,'formula':{'expression':'1e300','periods':9}}", "not_finite",
+            "");
 }
 
 int main(void)

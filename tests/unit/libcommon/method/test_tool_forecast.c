@@ -157,7 +157,7 @@ static void test_tool_forecast__faults(void **state UNUSED)
             "'parameters':{'seasonal0':[1]}}",
             "dimension_mismatch", "/parameters/seasonal0");
     refuses(TOOL, "{'series':[-1e308,1e308],'horizon':366,'method':'drift'}", "not_finite",
-            "/series");
+            "/series/0");
 }
 
 int main(void)
