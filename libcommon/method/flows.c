@@ -596,3 +596,64 @@ void cash_build(struct study *s)
     for (int i = 0; i < s->options_count; i++)
         settle(s, i, common);
 }
+
+static int best_unbeaten(const struct study *s, enum measure m)
+{
+    int best = -1;
+
+    for (int i = 0; i < s->facts_count; i++) {
+        const struct fact *k = &s->facts[i];
+        if (k->measure != m || k->beaten || isnan(k->f.value) || k->f.value <= 0 ||
+            (k->f.unit != FIGURE_NUMBER && k->f.unit != FIGURE_CURRENCY))
+            continue;
+        if (best < 0 || k->rank > s->facts[best].rank ||
+            (k->rank == s->facts[best].rank && strcmp(k->f.period, s->facts[best].f.period) > 0))
+            best = i;
+    }
+    return best;
+}
+
+/* "loses 8 % of customers" */
+static int claimed_loss(const struct study *s)
+{
+    for (int i = 0; i < s->facts_count; i++) {
+        const struct fact *k = &s->facts[i];
+        size_t from = k->f.start > 24 ? k->f.start - 24 : 0;
+        while (from < k->f.start && from < k->text.n &&
+               ((unsigned char)k->text.p[from] & 0xC0) == 0x80)
+            from++;
+        if (k->origin < 0 || k->table >= 0 || k->f.unit != FIGURE_RATIO || k->f.value <= 0 ||
+            k->f.value >= 0.5)
+            continue;
+        if (lex_has(LEX_LOSES, (struct str){k->text.p + from, k->f.start - from}))
+            return i;
+    }
+    return -1;
+}
+
+bool price_case_of(const struct study *s, struct price_case *out)
+{
+    int customers = -1;
+
+    *out = (struct price_case){.change = NAN, .customers = NAN, .loss = NAN, .periods = 1};
+    for (int i = 0; i < s->options_count && isnan(out->change); i++)
+        out->change = s->options[i].given ? s->options[i].change : NAN;
+    out->price_fact = best_unbeaten(s, M_UNIT_PRICE);
+    out->cost_fact = best_unbeaten(s, M_UNIT_COST);
+    out->loss_fact = claimed_loss(s);
+    if (isnan(out->change) || out->price_fact < 0 || out->cost_fact < 0)
+        return false;
+    const struct fact *p = &s->facts[out->price_fact];
+    out->price = p->f.value;
+    out->unit_cost = s->facts[out->cost_fact].f.value;
+    out->periods = by_year(p, 1);
+    for (int i = 0; i < s->facts_count && customers < 0; i++)
+        if (s->facts[i].measure == M_CUSTOMERS && s->facts[i].origin == FROM_CONTEXT &&
+            s->facts[i].f.unit == FIGURE_NUMBER)
+            customers = i;
+    if (customers >= 0)
+        out->customers = s->facts[customers].f.value;
+    if (out->loss_fact >= 0)
+        out->loss = s->facts[out->loss_fact].f.value;
+    return out->price * (1 + out->change) > out->unit_cost && out->price > out->unit_cost;
+}

@@ -328,6 +328,9 @@ static const char *const lists[LEX__MAX][48] = {
     [LEX_WHOLE] = {"everyone", "everybody", "all", "company-wide", "nationwide", "everywhere",
                    "全部", "全体", "全国", "全面"},
     [LEX_GOAL] = {"goal", "objective", "aim", "target", "purpose", "目标", "目的"},
+    [LEX_CONCENTRATED] = {"make up", "makes up", "accounts for", "account for", "contracts end",
+                          "contract ends", "占收入", "占营收", "合同到期"},
+    [LEX_LOSES] = {"loses", "lose", "would lose", "leave", "would leave", "leaves", "流失", "失去"},
     [LEX_BANNED] = {"clearly", "certainly", "guaranteed", "proven", "optimal", "best possible",
                     "必然", "一定", "最优", "毫无疑问"},
 };

@@ -41,6 +41,8 @@ enum lex {
     LEX_ACQUIRE,
     LEX_BUY_IN,
     LEX_IF_NOT,
+    LEX_CONCENTRATED,
+    LEX_LOSES,
     LEX_DELTA,
     LEX_LOST,
     LEX_AT_START,

@@ -201,6 +201,8 @@ struct study {
     int missing_count;
     struct quote quotes[16];
     int quotes_count;
+    struct quote cited[80]; /* sentences cited in the record */
+    int cited_count;
     char currency[4];
     double rate; /* discount rate */
     bool rate_given;
@@ -248,6 +250,15 @@ bool study_found(const struct study *s, const char *code);
 
 /* flows.c */
 void cash_build(struct study *s);
+/* "Raise 10%" with a price and a cost of one customer. Figures are those that won their conflict.
+ */
+struct price_case {
+    double price, unit_cost, change;
+    double customers, loss; /* NAN when not given */
+    double periods;         /* of the price in a year */
+    int price_fact, cost_fact, loss_fact;
+};
+bool price_case_of(const struct study *s, struct price_case *out);
 
 /* Everything up to the findings. ERR_INVALID when there is no query. */
 int study_make(struct study *s, struct arena *a, const cJSON *request, const cJSON *material,

@@ -1,0 +1,238 @@
+/* answers.c: what the tools said, read back from the turns. A result is known by its id, or by the
+ * tool's name and an equal input, since the engine may give ids of its own. */
+#include "libcommon/base/compat.h"
+#include "libcommon/method/analysis.h"
+#include <math.h>
+
+static const cJSON *result_of(const struct analysis *an, const cJSON *call)
+{
+    const char *id = json_str(call, "id", ""), *name = json_str(call, "name", "");
+    const cJSON *t, *found = NULL;
+
+    cJSON_ArrayForEach (t, an->turns) {
+        const char *tool = json_str(t, "tool", NULL);
+        if (tool == NULL || strcmp(tool, name) != 0)
+            continue;
+        bool same_input = json_same(json_get(t, "input"), json_get(call, "input"));
+        if (same_input || (strcmp(json_str(t, "id", ""), id) == 0 && json_get(t, "input") == NULL))
+            found = t;
+    }
+    return found;
+}
+
+bool answers_read(struct analysis *an, const cJSON *calls)
+{
+    const cJSON *call;
+    bool any = false;
+
+    cJSON_ArrayForEach (call, calls) {
+        const cJSON *t = result_of(an, call);
+        if (t == NULL || an->answers_count >= (int)ARRAY_LEN(an->answers))
+            continue;
+        any = true;
+        const cJSON *output = json_get(t, "output");
+        an->answers[an->answers_count++] =
+            (struct answer){cJSON_IsObject(output) ? output : NULL, json_i64(t, "seq", 0),
+                            arena_strdup(an->a, json_str(call, "id", "")),
+                            arena_strdup(an->a, json_str(call, "name", "")), 0};
+    }
+    return any;
+}
+
+int answer_of(const struct analysis *an, const char *id)
+{
+    for (int i = 0; i < an->answers_count; i++)
+        if (strcmp(an->answers[i].id, id) == 0 && an->answers[i].output != NULL)
+            return i;
+    return -1;
+}
+
+/* The value of a driver in the base case. */
+static double driver_now(const struct cash *c, const char *variable)
+{
+    if (strcmp(variable, "cash_flow_level") == 0)
+        return 1;
+    if (strcmp(variable, "outlay") == 0)
+        return -c->series[0] * c->series_share;
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->items[i].variable, variable) == 0)
+            return c->items[i].upside ? 0 : c->items[i].value;
+    return NAN;
+}
+
+static const char *driver_label(const struct analysis *an, const struct cash *c,
+                                const char *variable)
+{
+    if (strcmp(variable, "cash_flow_level") == 0)
+        return tr(an->s, "level of the cash flows", "现金流水平");
+    if (strcmp(variable, "outlay") == 0)
+        return tr(an->s, "outlay", "初始投资");
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->items[i].variable, variable) == 0)
+            return c->items[i].upside
+                       ? tr(an->s, "share of the synergies reached", "协同效益实现比例")
+                       : c->items[i].label;
+    return variable;
+}
+
+/* The driver whose break-even is nearest, as a share of its value. */
+static void nearest_break_even(struct analysis *an, int i, const cJSON *output)
+{
+    struct valued *v = &an->value[i];
+    const cJSON *b;
+
+    cJSON_ArrayForEach (b, json_get(output, "break_even")) {
+        const char *name = json_str(b, "variable", "");
+        double at = json_num(b, "value", NAN), now = driver_now(&an->s->options[i].cash, name);
+        if (isnan(at) || isnan(now) || now == 0)
+            continue;
+        double gap = fabs(at / now - 1);
+        if (!isnan(v->margin) && gap >= v->margin)
+            continue;
+        v->margin = gap;
+        v->driver = driver_label(an, &an->s->options[i].cash, name);
+        v->driver_now = now;
+        v->driver_flip = at;
+    }
+}
+
+void answers_values(struct analysis *an)
+{
+    for (int i = 0; i < an->s->options_count; i++) {
+        struct valued *v = &an->value[i];
+        const cJSON *sc;
+
+        *v = (struct valued){NAN, NAN, NAN, NAN, NULL, NAN, NAN, NAN, NAN, -1, -1, NAN, 0, -1};
+        v->fm = answer_of(an, arena_printf(an->a, "value_%d", i + 1));
+        v->mc = answer_of(an, arena_printf(an->a, "range_%d", i + 1));
+        if (v->mc >= 0)
+            v->probability_of_loss =
+                json_num(an->answers[v->mc].output, "probability_of_loss", NAN);
+        if (v->fm < 0)
+            continue;
+        const cJSON *out = an->answers[v->fm].output;
+        v->npv = json_num(out, "npv", NAN);
+        v->payback = json_num(out, "payback", NAN);
+        v->irr = json_num(json_get(out, "irr"), "value", NAN);
+        cJSON_ArrayForEach (sc, json_get(out, "scenarios")) {
+            double n = json_num(sc, "npv", NAN);
+            v->low_npv = isnan(v->low_npv) ? n : MIN(v->low_npv, n);
+            v->high_npv = isnan(v->high_npv) ? n : MAX(v->high_npv, n);
+        }
+        if (an->s->options[i].cash.baseline)
+            v->payback = NAN;
+        nearest_break_even(an, i, out);
+    }
+}
+
+void answers_risks(struct analysis *an)
+{
+    an->risk_answer = answer_of(an, "risk_all");
+    for (int i = 0; i < an->s->options_count; i++) {
+        struct valued *v = &an->value[i];
+        v->risk = answer_of(an, arena_printf(an->a, "risk_%d", i + 1));
+        if (v->risk >= 0)
+            v->overall_score = (int)json_i64(an->answers[v->risk].output, "overall_score", 0);
+    }
+}
+
+static int option_named(const struct analysis *an, const char *name)
+{
+    for (int i = 0; name != NULL && i < an->s->options_count; i++)
+        if (strcmp(text_cut(an->a, an->s->options[i].name, 190), name) == 0)
+            return i;
+    return -1;
+}
+
+void answers_matrix(struct analysis *an)
+{
+    const cJSON *row;
+    int i = 0;
+
+    for (int k = 0; k < an->s->options_count; k++) {
+        an->dominated_by[k] = -1;
+        an->score[k] = an->acceptability[k] = NAN;
+    }
+    an->matrix_answer = answer_of(an, "compare");
+    if (an->matrix_answer < 0)
+        return;
+    an->matrix = an->answers[an->matrix_answer].output;
+    cJSON_ArrayForEach (row, json_get(an->matrix, "scores")) {
+        int k = option_named(an, json_str(row, "alternative", NULL));
+        if (k >= 0)
+            an->score[k] = json_num(row, "score", NAN);
+    }
+    cJSON_ArrayForEach (row, json_at(an->matrix, "/smaa/rank_acceptability")) {
+        if (i < an->s->options_count && cJSON_IsArray(row) && cJSON_IsNumber(row->child))
+            an->acceptability[i] = row->child->valuedouble;
+        i++;
+    }
+    cJSON_ArrayForEach (row, json_get(an->matrix, "dominated")) {
+        int k = option_named(an, json_str(row, "alternative", NULL)),
+            by = option_named(an, json_str(row, "by", NULL));
+        if (k >= 0 && by >= 0 && an->dominated_by[k] < 0 && an->s->options[by].given)
+            an->dominated_by[k] = by;
+    }
+}
+
+static void add_flip(struct analysis *an, struct flip f)
+{
+    if (an->flips_count < (int)ARRAY_LEN(an->flips))
+        an->flips[an->flips_count++] = f;
+}
+
+static void weight_flips(struct analysis *an)
+{
+    const cJSON *f;
+
+    cJSON_ArrayForEach (f, json_get(an->matrix, "flips")) {
+        double at = json_num(f, "weight_at_flip", NAN);
+        if (!isnan(at))
+            add_flip(an, (struct flip){say(an->s, tr(an->s, "weight of %s", "“%s”的权重"),
+                                           json_str(f, "criterion", "")),
+                                       "weight", arena_strdup(an->a, json_str(f, "new_winner", "")),
+                                       json_num(f, "weight_now", NAN), at, an->matrix_answer});
+    }
+}
+
+static void assumption_flips(struct analysis *an)
+{
+    const cJSON *b;
+
+    an->flip_answer = answer_of(an, "flip");
+    if (an->flip_answer < 0)
+        return;
+    cJSON_ArrayForEach (b, json_get(an->answers[an->flip_answer].output, "break_even")) {
+        const char *name = json_str(b, "variable", "");
+        bool chosen = strncmp(name, "c_", 2) == 0;
+        int option = chosen ? an->choice : an->runner_up;
+        double at = json_num(b, "value", NAN);
+        if (isnan(at) || strlen(name) < 3)
+            continue;
+        const struct cash *c = &an->s->options[option].cash;
+        add_flip(an, (struct flip){say(an->s, "%s (%s)", driver_label(an, c, name + 2),
+                                       an->s->options[option].name),
+                                   "assumption", an->s->options[an->runner_up].name,
+                                   driver_now(c, name + 2), at, an->flip_answer});
+    }
+}
+
+static double distance_of(const struct flip *f)
+{
+    return f->current != 0 ? fabs(f->at / f->current - 1) : fabs(f->at);
+}
+
+static int by_distance(const void *x, const void *y)
+{
+    double a = distance_of(x), b = distance_of(y);
+
+    return a < b ? -1 : a > b;
+}
+
+void answers_flips(struct analysis *an)
+{
+    an->flips_count = 0;
+    assumption_flips(an);
+    qsort(an->flips, (size_t)an->flips_count, sizeof(*an->flips), by_distance);
+    weight_flips(an);
+}
