@@ -548,14 +548,17 @@ static void set_limits(struct transfer *t, const struct http_request *req)
 {
     const struct http_client_options *o = &t->client->opt;
     CURL *e = t->easy;
+    /* Without TLS nobody negotiates a version, and the wait for a connection to share would last
+     * until the first answer of that server. */
+    bool h2 = o->http2 && strncasecmp(req->url, "https:", 6) == 0;
 
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_PROXY, ""); /* the environment's is not asked */
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-                     (long)(o->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(e, CURLOPT_PIPEWAIT, o->http2 ? 1L : 0L);
+                     (long)(h2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, h2 ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(req->connect_ms > 0 ? req->connect_ms : 10000));
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -30,7 +30,7 @@ static void on_request(struct script_conn *c, const struct script_request *req, 
 static void open_scene(struct scene *s, script_fn *script)
 {
     struct http_client_options opt = {
-        .max_connections = 8, .max_host_connections = 4, .user_agent = "test/1"};
+        .max_connections = 8, .max_host_connections = 4, .http2 = true, .user_agent = "test/1"};
 
     memset(s, 0, sizeof(*s));
     s->loop = loop_new();
@@ -583,6 +583,29 @@ static void test_http_client__addresses_may_be_refused(void **state)
 
 /* ---- many ---- */
 
+static bool four_requests(void *arg)
+{
+    return script_server_requests(((struct scene *)arg)->server) == 4;
+}
+
+static void test_http_client__calls_do_not_wait_for_each_other_s_answers(void **state)
+{
+    struct scene s;
+    struct http_call calls[4];
+    struct http_request req;
+
+    (void)state;
+    memset(calls, 0, sizeof(calls));
+    open_scene(&s, say_nothing);
+    req = get(&s, "/");
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        start(&s, &req, 5000, &calls[i]);
+    assert_true(loop_until(s.loop, four_requests, &s, 2000));
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        http_call_done(&calls[i]);
+    close_scene(&s);
+}
+
 static void answer_ok(struct script_conn *c, const struct script_request *req, void *arg)
 {
     (void)req;
@@ -638,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_http_client__neither_redirects_nor_proxies),
         cmocka_unit_test(test_http_client__requests_that_cannot_be_made),
         cmocka_unit_test(test_http_client__addresses_may_be_refused),
+        cmocka_unit_test(test_http_client__calls_do_not_wait_for_each_other_s_answers),
         cmocka_unit_test(test_http_client__many_calls_share_few_connections),
     };
 
