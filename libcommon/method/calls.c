@@ -29,7 +29,7 @@ int64_t calls_seed(const struct study *s, struct arena *a)
         else
             buf_str(&b, s->sources[i].raw);
     }
-    sha256(buf_view(&b), hash);
+    seed_sha256(buf_view(&b), hash);
     buf_done(&b);
     for (int i = 0; i < 7; i++)
         seed = seed << 8 | hash[i];
