@@ -59,6 +59,7 @@ static void close_with(struct engine *e, const char *status, const cJSON *result
                        const cJSON *recommendation, const cJSON *error, const cJSON *produced)
 {
     cJSON *p = json_obj(e->a), *skills;
+    bool running = e->phase == PHASE_RUN;
     struct act *a;
 
     act_drop_all(e);
@@ -77,7 +78,7 @@ static void close_with(struct engine *e, const char *status, const cJSON *result
     json_add_str(p, "lang", e->lang);
     json_add_bool(p, "degraded", e->degraded);
     a = act_record(e, &e->main, EV_FINAL, NULL, p);
-    a->sealed = strcmp(status, "cancelled") == 0 || e->events >= EVENTS_MAX;
+    a->sealed = !running || strcmp(status, "cancelled") == 0 || e->events >= EVENTS_MAX;
 }
 
 /* The four parts always stand there; the validator has seen to it, this sees to logs of other
