@@ -85,9 +85,9 @@ pg_start() {
             -E UTF8 --locale=C.UTF-8 >>"$log" 2>&1 || die "initdb failed, see $log"
         rm -f "$pw"
     fi
-    (cd / && as_pg "$PG_BIN/postgres" -D "$(readlink -f "$dir")" -p "$port" \
+    (cd / && exec </dev/null >>"$log" 2>&1 && as_pg "$PG_BIN/postgres" -D "$(readlink -f "$dir")" -p "$port" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
-        -c shared_buffers=128MB >>"$log" 2>&1 &) || die "postgres did not start, see $log"
+        -c shared_buffers=128MB &) || die "postgres did not start, see $log"
     wait_until 60 "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$port" || die "postgres did not start, see $log"
     head -n 1 "$(readlink -f "$dir")/postmaster.pid" >"$pidfile"
 }
