@@ -5,6 +5,7 @@
 #include "libcommon/method/tool.h"
 #include <math.h>
 #include <time.h>
+#include "libcommon/base/buf.h"
 #include "libcommon/base/embed.h"
 #include "libcommon/base/schema.h"
 #include "libcommon/method/tool_call.h"
@@ -78,45 +79,72 @@ const cJSON *tool_output_schema(const char *name)
 
 /* ---- checks of the input ---- */
 
-struct walk {
-    struct tool_call *c;
-    char path[256];
+/* Where a value stands; the pointer is written only when it is needed. */
+struct place {
+    const struct place *up; /* NULL: the input itself */
+    const cJSON *node;
+    int index;
 };
 
-static int check_value(struct walk *w, const cJSON *v, size_t len, int depth);
-
-static int check_child(struct walk *w, const cJSON *child, size_t len, int index, int depth)
+static void write_key(struct buf *b, const char *key)
 {
-    size_t room = sizeof(w->path) - len;
-    int n = child->string != NULL ? snprintf(w->path + len, room, "/%s", child->string)
-                                  : snprintf(w->path + len, room, "/%d", index);
-
-    return check_value(w, child, len + MIN((size_t)n, room - 1), depth + 1);
+    for (; *key != '\0'; key++) { /* as RFC 6901 escapes it */
+        if (*key == '~' || *key == '/')
+            buf_puts(b, *key == '~' ? "~0" : "~1");
+        else
+            buf_putc(b, *key);
+    }
 }
 
-static int check_value(struct walk *w, const cJSON *v, size_t len, int depth)
+static void write_place(struct buf *b, const struct place *at)
 {
-    int i = 0;
+    if (at->up == NULL)
+        return;
+    write_place(b, at->up);
+    buf_putc(b, '/');
+    if (at->node->string != NULL)
+        write_key(b, at->node->string);
+    else
+        buf_printf(b, "%d", at->index);
+}
 
-    w->path[len] = '\0';
+static int refuse(struct tool_call *c, const struct place *at, const char *reason,
+                  const char *message)
+{
+    struct buf b;
+
+    buf_init(&b, sizeof(c->fault->field));
+    write_place(&b, at);
+    tool_fail(c, reason, b.p == NULL ? "" : b.p, "%s", message);
+    buf_done(&b);
+    return ERR_INVALID;
+}
+
+static int check_value(struct tool_call *c, const struct place *at, int depth)
+{
+    const cJSON *v = at->node;
+    struct place below = {.up = at};
+
     if (depth > JSON_DEPTH_MAX)
-        return tool_fail(w->c, "schema", w->path, "nested deeper than %d", JSON_DEPTH_MAX);
+        return refuse(c, at, "schema", "nested too deep");
     if (cJSON_IsNumber(v) && !(fabs(v->valuedouble) <= NUMBER_MAX))
-        return tool_fail(w->c, "not_finite", w->path, "a number must be finite, at most %g in size",
-                         NUMBER_MAX);
-    if (cJSON_IsArray(v) || cJSON_IsObject(v))
-        for (const cJSON *child = v->child; child != NULL; child = child->next)
-            if (check_child(w, child, len, i++, depth) != 0)
-                return ERR_INVALID;
+        return refuse(c, at, "not_finite", "a number must be finite, at most 1e100 in size");
+    if (!cJSON_IsArray(v) && !cJSON_IsObject(v))
+        return 0;
+    for (below.node = v->child; below.node != NULL; below.node = below.node->next) {
+        if (check_value(c, &below, depth + 1) != 0)
+            return ERR_INVALID;
+        below.index++;
+    }
     return 0;
 }
 
 static int check_input(struct tool_call *c, const char *name)
 {
-    struct walk w = {.c = c};
+    struct place root = {.node = c->in};
     struct schema_fault f;
 
-    if (check_value(&w, c->in, 0, 0) != 0)
+    if (check_value(c, &root, 0) != 0)
         return ERR_INVALID;
     if (schema_validate(tool_input_schema(name), tool_schema_root(), c->in, &f, 1) != 0)
         return tool_fail(c, "schema", f.field, "%s", f.message);
@@ -131,25 +159,29 @@ static int64_t cpu_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+int tool_check(const char *name, const cJSON *input, struct tool_fault *fault)
+{
+    struct tool_call c = {.in = input, .fault = fault};
+
+    memset(fault, 0, sizeof(*fault));
+    if (tool_exists(name))
+        return check_input(&c, name);
+    tool_fail(&c, "unknown_tool", "", "there is no tool %.64s", name);
+    return ERR_NOTFOUND;
+}
+
 int tool_run(const char *name, const cJSON *input, struct arena *a, cJSON **out,
              struct tool_fault *fault)
 {
-    const struct tool *t = tool_find(name);
     struct tool_call c = {.a = a, .in = input, .fault = fault};
-    int rc;
+    int rc = tool_check(name, input, fault);
 
-    memset(fault, 0, sizeof(*fault));
-    if (t == NULL) {
-        tool_fail(&c, "unknown_tool", "", "there is no tool %.64s", name);
-        return ERR_NOTFOUND;
-    }
-    rc = check_input(&c, name);
     if (rc != 0)
         return rc;
     c.out = json_obj(a);
     c.warnings = json_arr(a);
     c.cpu_end_us = cpu_us() + CPU_LIMIT_US;
-    rc = t->run(&c);
+    rc = tool_find(name)->run(&c);
     if (rc != 0)
         return rc;
     json_add_copy(c.out, "warnings", c.warnings);

@@ -22,6 +22,10 @@ struct tool_fault {
 int tool_run(const char *name, const cJSON *input, struct arena *a, cJSON **out,
              struct tool_fault *fault) MUST_CHECK;
 
+/* Only the checks that tool_run starts with: 0, ERR_INVALID or ERR_NOTFOUND. For a caller that
+ * wants to refuse early what a job would refuse later. */
+int tool_check(const char *name, const cJSON *input, struct tool_fault *fault) MUST_CHECK;
+
 /* An estimate of the CPU time in microseconds, from the sizes in the input, which need not be
  * valid. INT64_MAX for an unknown tool. */
 int64_t tool_cost_us(const char *name, const cJSON *input);

@@ -210,13 +210,15 @@ struct str skill_model_schema(const struct skill *s)
 {
     static const char *const refused[] = {"oneOf", "anyOf", "allOf"};
     struct str *kept = &made.model[s - skills];
+    const cJSON *whole = skill_input_schema(s);
     struct arena *scratch;
     cJSON *schema;
 
     if (kept->p != NULL)
         return *kept;
     scratch = arena_new();
-    schema = json_own(scratch, cJSON_Duplicate(skill_input_schema(s), true));
+    schema = schema_without_references(scratch, whole, whole);
+    cJSON_DeleteItemFromObjectCaseSensitive(schema, "$defs");
     for (size_t i = 0; i < ARRAY_LEN(refused); i++)
         cJSON_DeleteItemFromObjectCaseSensitive(schema, refused[i]);
     *kept = json_print(made.arena, schema);

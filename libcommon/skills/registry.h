@@ -55,8 +55,9 @@ const char *skill_resolve(const char *name, const cJSON *input);
 /* Self-contained ("$ref"s resolved), made once, the process's; an alias has oneOf its tools. */
 const cJSON *skill_input_schema(const struct skill *s);
 
-/* The same as model providers take it: JSON text of stable bytes without oneOf, anyOf or allOf at
- * the top, which they refuse (the description says what those would). The process's. */
+/* The same as model providers take it: JSON text of stable bytes without $ref, and without oneOf,
+ * anyOf or allOf at the top, which they refuse (the description says what those would). What the
+ * model then sends is checked against the whole schema. The process's. */
 struct str skill_model_schema(const struct skill *s);
 
 /* The object of GET /api/v1/skills/{name}, in the arena: {name, description, version, category,

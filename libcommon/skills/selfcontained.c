@@ -6,8 +6,9 @@
 #define DEPTH_MAX 32
 
 struct copier {
-    const cJSON *defs; /* of the document */
-    cJSON *kept;       /* those that refer to themselves */
+    const cJSON *defs;  /* of the document */
+    cJSON *kept;        /* those that refer to themselves; NULL: no reference may stay */
+    const char *inside; /* without references: the definition that is being copied */
 };
 
 /* The name behind "#/$defs/", or NULL. */
@@ -48,6 +49,23 @@ static void keep(struct copier *c, const char *name)
     cJSON_ReplaceItemInObjectCaseSensitive(c->kept, name, definition);
 }
 
+/* A definition that refers to itself, once; within it any object. */
+static cJSON *copy_once(struct copier *c, const char *name)
+{
+    cJSON *out;
+
+    if (c->inside != NULL) {
+        out = cJSON_CreateObject();
+        json_add_str(out, "type", "object");
+        json_add_str(out, "description", "another of the same kind as the object that holds it");
+        return out;
+    }
+    c->inside = name;
+    out = copy(c, json_get(c->defs, name));
+    c->inside = NULL;
+    return out;
+}
+
 static cJSON *copy(struct copier *c, const cJSON *node)
 {
     const char *ref = reference(node);
@@ -55,6 +73,8 @@ static cJSON *copy(struct copier *c, const cJSON *node)
 
     if (ref != NULL && !mentions(c, json_get(c->defs, ref), ref, 0))
         return copy(c, json_get(c->defs, ref));
+    if (ref != NULL && c->kept == NULL)
+        return copy_once(c, ref);
     if (ref != NULL)
         keep(c, ref);
     out = cJSON_Duplicate(node, false);
@@ -77,4 +97,11 @@ cJSON *schema_selfcontained(struct arena *a, const cJSON *document, const cJSON 
     if (c.kept->child != NULL)
         json_add_copy(out, "$defs", c.kept);
     return out;
+}
+
+cJSON *schema_without_references(struct arena *a, const cJSON *document, const cJSON *schema)
+{
+    struct copier c = {.defs = json_get(document, "$defs")};
+
+    return json_own(a, copy(&c, schema));
 }

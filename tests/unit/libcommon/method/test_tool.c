@@ -88,6 +88,8 @@ static void test_tool__input_over_its_size_is_refused(void **state UNUSED)
     memset(ones, '1', 2001);
     cJSON_SetValuestring(json_get(long_text, "expression"), ones);
     refuses_somehow("calculator", long_text);
+    refuses("calculator", "{'expression':'1','variables':{'a/b~c':1e101}}", "not_finite",
+            "/variables/a~1b~0c");
 }
 
 static void test_tool__a_tree_too_deep_is_refused_before_it_is_walked(void **state UNUSED)

@@ -50,7 +50,8 @@ static void test_registry__schemas_are_self_contained(void **state UNUSED)
     assert_false(has_reference(skill_input_schema(skill_find("financial_model"))));
 }
 
-static void test_registry__a_model_gets_an_object_without_choices_at_the_top(void **state UNUSED)
+static void test_registry__a_model_gets_an_object_without_references_or_choices_at_the_top(
+    void **state UNUSED)
 {
     for (int i = 0; i < skill_count(); i++) {
         const struct skill *s = skill_at(i);
@@ -63,6 +64,7 @@ static void test_registry__a_model_gets_an_object_without_choices_at_the_top(voi
         assert_int_equal(json_parse(mem, text, JSON_DEPTH_MAX, &schema, &err), 0);
         assert_string_equal(json_str(schema, "type", ""), "object");
         assert_null(json_get(schema, "oneOf"));
+        assert_false(has_reference(schema));
         assert_ptr_equal(skill_model_schema(s).p, text.p);
     }
 }
@@ -145,7 +147,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_registry__schemas_are_self_contained, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
-            test_registry__a_model_gets_an_object_without_choices_at_the_top, set_up, tear_down),
+            test_registry__a_model_gets_an_object_without_references_or_choices_at_the_top, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(test_registry__the_object_of_the_api, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_registry__an_alias_finds_its_tool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_registry__an_alias_takes_what_one_of_its_tools_takes,
