@@ -284,3 +284,38 @@ static UNUSED uint64_t play_hash(const struct engine *e)
     memcpy(&v, h, 8);
     return v;
 }
+
+/* Writes the log as a file of tests/data/logs/ (see test_logs.c), when PLAY_RECORD names a
+ * directory. */
+static UNUSED void play_record(const struct play *p, const char *name)
+{
+    const char *dir = getenv("PLAY_RECORD");
+    cJSON *root = json_obj(p->a), *events, *ev;
+    struct str text;
+    FILE *f;
+
+    if (dir == NULL)
+        return;
+    json_add_num(root, "format", ENGINE_FORMAT);
+    json_add_str(root, "mode", p->s.mode);
+    json_add_bool(root, "offline_only", p->s.offline_only);
+    json_add_copy(root, "request", p->request);
+    json_add_str(root, "status", play_status(p));
+    json_add_str(root, "option",
+                 json_str(json_get(engine_final(p->e), "recommendation"), "option", NULL));
+    events = json_add_arr(root, "events");
+    for (int i = 0; i < p->events; i++) {
+        ev = cJSON_CreateObject();
+        json_add_str(ev, "type", event_type_name(p->log[i].type));
+        json_add_str(ev, "name", p->log[i].name);
+        json_add_str(ev, "action_id", p->log[i].action_id);
+        json_add_num(ev, "at_us", (double)p->log[i].at_us);
+        json_add_strn(ev, "payload", p->log[i].payload);
+        cJSON_AddItemToArray(events, ev);
+    }
+    text = json_print(p->a, root);
+    f = fopen(arena_printf(p->a, "%s/%s.json", dir, name), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text.p, 1, text.n, f), text.n);
+    fclose(f);
+}

@@ -117,6 +117,7 @@ static void test_council__the_synthesis_hears_all_and_names_the_dispute(void **s
     play_answer(&p, submit(&p, true), "tool_use");
     assert_string_equal(play_status(&p), "completed");
     assert_string_equal(json_at(engine_final(p.e), "/agent/mode")->valuestring, "council");
+    play_record(&p, "council");
     play_done(&p);
 }
 

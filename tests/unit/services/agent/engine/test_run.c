@@ -184,6 +184,7 @@ static void check_brief(const char *brief, const char *mode)
     assert_true(cJSON_GetArraySize(json_get(final, "skills")) >= 2);
     assert_string_equal(v.lang, strstr(brief, "-zh") != NULL ? "zh" : "en");
     assert_true(v.usd == 0 && v.tokens_in == 0);
+    play_record(&p, arena_printf(p.a, "%s-%s", brief, mode));
     play_brief(&again, brief, mode);
     assert_int_equal(again.events, p.events);
     assert_true(play_hash(again.e) == play_hash(p.e));
