@@ -13,7 +13,8 @@
     "$9::text, $10::text, $11::jsonb, $12::text, $13::text "
 
 static const struct pg_stmt ins_decision = {
-    "decisions_insert", DECISION_INTO "VALUES (" DECISION_VALUES ") RETURNING decision_id", 13};
+    "decisions_insert",
+    DECISION_INTO "VALUES (" DECISION_VALUES ") RETURNING decision_id, " SQL_US("created_at"), 13};
 
 static const struct pg_stmt ins_keyed = {
     "decisions_insert_keyed",
@@ -24,7 +25,7 @@ static const struct pg_stmt ins_keyed = {
     "body_sha256 = EXCLUDED.body_sha256, target_id = EXCLUDED.target_id, "
     "created_at = clock_timestamp() "
     "WHERE i.created_at < clock_timestamp() - interval '24 hours' RETURNING 1) " DECISION_INTO
-    "SELECT " DECISION_VALUES "FROM k RETURNING decision_id",
+    "SELECT " DECISION_VALUES "FROM k RETURNING decision_id, " SQL_US("created_at"),
     16};
 
 static const struct pg_stmt sel_key = {
@@ -138,6 +139,8 @@ int decisions_add_accept(struct pg_batch *b, struct arena *a, const struct keyri
 void decisions_read_accept(const struct pg_result *r, int stmt, struct accept *out)
 {
     *out = (struct accept){.inserted = pg_affected(r, stmt) == 1};
+    if (out->inserted)
+        out->created_us = pg_get_i64(r, stmt, 0, 1);
     if (out->inserted || pg_rows(r, stmt + 1) == 0)
         return;
     out->target = pg_get_uuid(r, stmt + 1, 0, 0);

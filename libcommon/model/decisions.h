@@ -45,6 +45,7 @@ struct decision {
  * 24 h), no decision is inserted. Read by decisions_read_accept. */
 struct accept {
     bool inserted;
+    int64_t created_us; /* inserted: of the new row */
     /* !inserted: what the key stands for */
     struct uuid target;
     bool same_body; /* same route and body */

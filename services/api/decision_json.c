@@ -1,5 +1,6 @@
 #include "libcommon/base/compat.h"
 #include "services/api/decision_json.h"
+#include "libcommon/base/clock.h"
 
 bool decision_ended(const char *status)
 {
@@ -68,6 +69,23 @@ static void add_agent(cJSON *obj, const struct decision *d)
     json_add_num(agent, "steps", 0);
 }
 
+/* PostgreSQL wrote the time in its own way. */
+static void add_feedback(cJSON *obj, struct arena *a, struct str raw)
+{
+    cJSON *f = parsed(a, raw);
+    int64_t us;
+
+    if (!cJSON_IsObject(f)) {
+        json_add_null(obj, "feedback");
+        return;
+    }
+    if (clock_parse_iso(json_str(f, "updated_at", ""), &us) == 0) {
+        cJSON_DeleteItemFromObjectCaseSensitive(f, "updated_at");
+        item_add_time(f, "updated_at", us);
+    }
+    json_add_copy(obj, "feedback", f);
+}
+
 cJSON *decision_json(struct arena *a, const struct decision *d, bool with_result)
 {
     cJSON *o = json_obj(a);
@@ -90,7 +108,7 @@ cJSON *decision_json(struct arena *a, const struct decision *d, bool with_result
     json_add_bool(o, "degraded", d->degraded);
     json_add_str(o, "lang", d->lang);
     add_raw_or_null(o, "error", d->error);
-    add_raw_or_null(o, "feedback", d->feedback);
+    add_feedback(o, a, d->feedback);
     item_add_time(o, "created_at", d->created_us);
     item_add_time(o, "completed_at", d->completed_us);
     return o;

@@ -222,7 +222,9 @@ int json_depth(const cJSON *item)
 
     if (!cJSON_IsObject(item) && !cJSON_IsArray(item))
         return 0;
-    for (const cJSON *it = item->child; it != NULL; it = it->next)
-        deepest = MAX(deepest, json_depth(it));
+    for (const cJSON *it = item->child; it != NULL; it = it->next) {
+        int depth = json_depth(it); /* MAX would ask twice a level: 2^depth times */
+        deepest = MAX(deepest, depth);
+    }
     return deepest + 1;
 }

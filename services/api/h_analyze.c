@@ -2,7 +2,6 @@
  * committed; the hint to the agents comes after that and may get lost. */
 #include "libcommon/base/compat.h"
 #include "services/api/handlers.h"
-#include "libcommon/base/clock.h"
 #include "libcommon/base/log.h"
 #include "libcommon/model/decisions.h"
 #include "libcommon/model/documents.h"
@@ -139,6 +138,7 @@ static void accepted(struct req *r)
     } else if (!a.inserted) {
         replay(r, a.target);
     } else {
+        c->row.created_us = a.created_us;
         announce(r);
         deliver(r, &c->row, false);
     }
@@ -179,7 +179,6 @@ static void fill_row(struct req *r, struct creation *c)
     d->request_id = r->id;
     d->traceparent = r->traceparent;
     d->status = "pending";
-    d->created_us = clock_wall_us();
 }
 
 static void do_accept(struct req *r)
