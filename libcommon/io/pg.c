@@ -16,6 +16,9 @@
 #define GROUP_MAX 64
 #define GROUP_BYTES_MAX (1u << 20)
 #define TRIES_MAX 5
+/* A group does not wait longer for a lock that one of its batches wants: it fails and each goes
+ * alone. This also ends deadlocks between groups before the server looks for them. */
+#define GROUP_LOCK_MS 250
 #define OVERDUE_US 2000000 /* after its deadline the server had to end a statement by itself */
 #define BACKOFF_BASE_MS 100
 #define BACKOFF_MAX_MS 3000
@@ -277,13 +280,13 @@ static struct pg_unit *unit_new(struct pg_link *l)
 /* Moves the job from its queue into the unit and onto the wire. */
 static bool unit_add(struct pg_link *l, struct pg_unit *u, struct pg_job *j, int64_t now)
 {
-    int64_t left_ms = MAX((j->deadline_us - now) / 1000, 1);
+    struct pg_limits limits = {MAX((j->deadline_us - now) / 1000, 1), u->lock_ms};
 
     job_take(j);
     list_push(&u->jobs, &j->link);
     u->count++;
     u->overdue_us = MAX(u->overdue_us, j->deadline_us + OVERDUE_US);
-    return !FAULT("pg.send") && pg_wire_batch(&l->wire, j->batch, left_ms, j);
+    return !FAULT("pg.send") && pg_wire_batch(&l->wire, j->batch, limits, j);
 }
 
 static bool unit_sync(struct pg_link *l, struct pg_unit *u)
@@ -301,6 +304,7 @@ static bool send_group(struct pg *pg, struct pg_link *l, int64_t now)
     size_t bytes = 0;
 
     u->shared = true;
+    u->lock_ms = pg->waiting[PG_QUEUE_SHARED] > 1 ? GROUP_LOCK_MS : 0;
     while (u->count < GROUP_MAX && (j = first_job(&pg->queues[PG_QUEUE_SHARED])) != NULL) {
         if (u->count > 0 && bytes + j->batch->bytes > GROUP_BYTES_MAX)
             break;
@@ -340,6 +344,15 @@ static int next_queue(struct pg *pg)
     return -1;
 }
 
+/* How many of the queue one connection takes. A write may wait for a lock, and nobody is put behind
+ * it. */
+static int share_of(const struct pg *pg, int q, int places)
+{
+    if (q == PG_QUEUE_SINGLE)
+        return 1;
+    return MIN((pg->waiting[q] + places - 1) / places, PIPELINE_MAX);
+}
+
 static void dispatch(struct deferred *d)
 {
     struct pg *pg = CONTAINER_OF(d, struct pg, kick);
@@ -356,8 +369,7 @@ static void dispatch(struct deferred *d)
         }
         ok = q == PG_QUEUE_SHARED
                  ? send_group(pg, l, now)
-                 : send_singly(pg, l, (enum pg_queue)q,
-                               MIN((pg->waiting[q] + places - 1) / places, PIPELINE_MAX), now);
+                 : send_singly(pg, l, (enum pg_queue)q, share_of(pg, q, places), now);
         if (ok)
             pg_link_flush(l);
         else

@@ -93,9 +93,13 @@ int pg_wire_connect(const struct pg_params *params, bool require_role, bool nonb
                     PGconn **out, bool *switches_roles, struct err *err) MUST_CHECK;
 void pg_wire_done(struct pg_wire *w); /* closes; repeatable */
 
-/* Puts one batch into the connection's pipeline (no Sync). timeout_ms 0: none. False: the
- * connection is broken. */
-bool pg_wire_batch(struct pg_wire *w, const struct pg_batch *b, int64_t timeout_ms, void *owner);
+/* How long one statement may run, and may wait for a lock; 0: no limit. */
+struct pg_limits {
+    int64_t statement_ms, lock_ms;
+};
+/* Puts one batch into the connection's pipeline (no Sync). False: the connection is broken. */
+bool pg_wire_batch(struct pg_wire *w, const struct pg_batch *b, struct pg_limits limits,
+                   void *owner);
 bool pg_wire_sync(struct pg_wire *w, void *owner);
 /* A failed statement: what has to be forgotten about prepared statements. */
 void pg_wire_unprepare(struct pg_wire *w, const struct pg_slot *slot);

@@ -384,7 +384,8 @@ static void ping(struct pg_link *l, int64_t now)
     list_push(&l->units, &u->link);
     u->synced = true;
     u->overdue_us = now + PING_OVERDUE_US;
-    if (pg_wire_batch(&l->wire, &nothing, 0, NULL) && pg_wire_sync(&l->wire, u))
+    if (pg_wire_batch(&l->wire, &nothing, (struct pg_limits){0, 0}, NULL) &&
+        pg_wire_sync(&l->wire, u))
         pg_link_flush(l);
     else
         pg_link_lost(l, "sending to the database failed");

@@ -33,7 +33,8 @@ struct pg_unit {
     struct list jobs;
     int count;
     bool shared;
-    bool synced; /* its Sync may have reached the server */
+    bool synced;     /* its Sync may have reached the server */
+    int64_t lock_ms; /* the longest wait for a lock; 0: any */
     int64_t overdue_us;
     bool failed_at_sync;
     struct pg_failure failure;

@@ -111,7 +111,8 @@ static void run_once(struct pg_sync *s, const struct pg_batch *b, struct pg_resu
     struct pg_wire *w = &s->wire;
 
     *f = (struct pg_failure){0};
-    if (PQenterPipelineMode(w->conn) == 1 && pg_wire_batch(w, b, 0, s) && pg_wire_sync(w, s))
+    if (PQenterPipelineMode(w->conn) == 1 && pg_wire_batch(w, b, (struct pg_limits){0, 0}, s) &&
+        pg_wire_sync(w, s))
         read_replies(w, out, f);
     if (PQstatus(w->conn) != CONNECTION_OK || w->slots.count > 0 || f->fatal) {
         if (f->code == 0)

@@ -2,7 +2,7 @@
  * of its statements; the slots queue says what each coming result answers, since in a pipeline
  * libpq gives exactly one result (or error, or "aborted") for each thing sent.
  *
- * "Who am I" is one statement with five set_config calls. They are local to the transaction, and
+ * "Who am I" is one statement with six set_config calls. They are local to the transaction, and
  * later ones replace earlier ones, so that several batches of different tenants can follow each
  * other inside one transaction. The right to switch roles is that of the session's login user,
  * whatever the current role is. */
@@ -14,8 +14,8 @@ static const struct pg_stmt begin_stmt = {
     "pg_begin",
     "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true), "
     "set_config('app.user', $3, true), set_config('app.see_all', $4, true), "
-    "set_config('statement_timeout', $5, true)",
-    5};
+    "set_config('statement_timeout', $5, true), set_config('lock_timeout', $6, true)",
+    6};
 
 static const char *const role_names[] = {
     [PG_APP] = "ceoagent_app", [PG_SERVICE] = "ceoagent_service", [PG_OWNER] = "none"};
@@ -267,14 +267,20 @@ static bool send_call(struct pg_wire *w, const struct pg_call *c, struct pg_slot
     return true;
 }
 
-bool pg_wire_batch(struct pg_wire *w, const struct pg_batch *b, int64_t timeout_ms, void *owner)
+bool pg_wire_batch(struct pg_wire *w, const struct pg_batch *b, struct pg_limits limits,
+                   void *owner)
 {
-    char timeout[24];
-    const char *values[] = {w->switches_roles ? role_names[b->role] : "none", b->tenant, b->user,
-                            b->see_all ? "on" : "", timeout};
+    char timeout[24], lock[24];
+    const char *values[] = {w->switches_roles ? role_names[b->role] : "none",
+                            b->tenant,
+                            b->user,
+                            b->see_all ? "on" : "",
+                            timeout,
+                            lock};
     struct pg_call begin = {&begin_stmt, values, NULL, NULL};
 
-    snprintf(timeout, sizeof timeout, "%" PRId64, MIN(timeout_ms, INT32_MAX));
+    snprintf(timeout, sizeof timeout, "%" PRId64, MIN(limits.statement_ms, INT32_MAX));
+    snprintf(lock, sizeof lock, "%" PRId64, MIN(limits.lock_ms, INT32_MAX));
     if (!send_call(w, &begin, (struct pg_slot){PG_REPLY_BEGIN, 0, NULL, owner}))
         return false;
     for (int i = 0; i < b->count; i++)

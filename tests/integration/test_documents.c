@@ -110,7 +110,7 @@ static void test_documents__the_original_is_sealed_and_comes_back(void **state)
 
     insert(db, &d, &id);
     assert_int_equal(db_count(db, "SELECT count(*) FROM documents WHERE "
-                                  "position('secret' IN convert_from(content, 'LATIN1')) > 0"),
+                                  "position('secret'::bytea IN content) > 0"),
                      0);
     documents_add_get(b, db->a, &d.id, 1, true);
     documents_add_get(b, db->a, &d.id, 1, false);

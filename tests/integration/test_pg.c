@@ -247,6 +247,43 @@ static void test_pg__one_bad_row_harms_no_other_batch(void **state)
     assert_int_equal(count(f, "SELECT count(*) FROM notes"), 63);
 }
 
+/* One batch of a group wants a row that somebody else holds: it waits alone. */
+static void test_pg__a_batch_that_waits_for_a_lock_stops_no_other_batch(void **state)
+{
+    static const struct pg_stmt touch = {"t_touch", "UPDATE notes SET n = n WHERE n = 1000", 0};
+    struct fix *f = *state;
+    struct pg_op op[12] = {0};
+    struct many m = {0};
+    struct err err;
+    int64_t start;
+
+    open_pool(f, 2, prepare_on());
+    assert_int_equal(
+        pg_sync_script(
+            f->admin,
+            "INSERT INTO notes SELECT ('00000000-0000-0000-0000-00000000000' || 1)::uuid, 1000",
+            &err),
+        0);
+    assert_int_equal(pg_sync_script(f->admin, "BEGIN; UPDATE notes SET n = n", &err), 0);
+    start = clock_mono_us();
+    for (int i = 0; i < 12; i++) {
+        struct pg_batch *b = batch(f, 1, PG_SHARE);
+
+        if (i == 5)
+            pg_batch_add(b, &touch, NULL);
+        add_note(f, b, i);
+        pg_submit(f->pg, b, DEADLINE, &op[i], on_many, &m);
+    }
+    m.done = 64 - 11;
+    assert_true(loop_until(f->loop, done_all, &m, 3000));
+    assert_true(clock_mono_us() - start < 2000000);
+    assert_int_equal(pg_sync_script(f->admin, "COMMIT", &err), 0);
+    m.done = 63;
+    assert_true(loop_until(f->loop, done_all, &m, DEADLINE));
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(op[i].op.err.code, 0);
+}
+
 static void test_pg__a_failed_batch_leaves_nothing_behind(void **state)
 {
     struct fix *f = *state;
@@ -476,6 +513,7 @@ int main(void)
         T(each_batch_has_its_role_tenant_and_user),
         T(batches_that_wait_together_commit_together),
         T(one_bad_row_harms_no_other_batch),
+        T(a_batch_that_waits_for_a_lock_stops_no_other_batch),
         T(a_failed_batch_leaves_nothing_behind),
         T(a_commit_that_fails_is_reported),
         T(a_tenant_sees_its_own_rows_alone),

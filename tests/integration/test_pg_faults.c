@@ -382,7 +382,7 @@ static void test_pg_faults__connections_that_nobody_needs_are_closed(void **stat
     pg_free(db->pg);
     assert_int_equal(pg_new(db->loop, &opt, &db->pg, &err), 0);
     for (int i = 0; i < 4; i++)
-        pg_submit(db->pg, one_row(db, i, 0.3, 0), 10000, &op[i], on_one, &done[i]);
+        pg_submit(db->pg, one_row(db, i, 1, 0), 10000, &op[i], on_one, &done[i]);
     for (int i = 0; i < 4; i++)
         assert_true(loop_until(db->loop, is_set, &done[i], 10000));
     assert_in_range(
