@@ -144,6 +144,8 @@ static int check_input(struct tool_call *c, const char *name)
     struct place root = {.node = c->in};
     struct schema_fault f;
 
+    if (c->in == NULL)
+        return tool_fail(c, "schema", "", "an object is needed");
     if (check_value(c, &root, 0) != 0)
         return ERR_INVALID;
     if (schema_validate(tool_input_schema(name), tool_schema_root(), c->in, &f, 1) != 0)

@@ -1,7 +1,7 @@
 /* test_cases.c: every reference case of tests/data/decision-cases.json, compared as the file says.
- * prng is an entry of the library, not a tool. */
+ * prng and figure_reader are entries of the library, not tools. */
 #include "tests/unit/libcommon/method/tooltest.h"
-#include "libcommon/base/map.h"
+#include "libcommon/method/figures.h"
 #include "libcommon/method/prng.h"
 
 #define FILE_MAX (1 << 20)
@@ -46,6 +46,30 @@ static cJSON *run_prng(const cJSON *in)
     return out;
 }
 
+/* The first figure of each text. */
+static cJSON *run_figure_reader(const cJSON *in)
+{
+    cJSON *out = json_obj(mem), *list = json_add_arr(out, "figures"), *found;
+    const cJSON *text;
+
+    cJSON_ArrayForEach (text, json_get(in, "texts")) {
+        assert_int_equal(
+            figures_read(str_of(text->valuestring), json_str(in, "language", NULL), mem, &found),
+            0);
+        json_push_copy(list, cJSON_GetArrayItem(found, 0));
+    }
+    json_add_arr(out, "warnings");
+    fits_schema("figure_reader", out);
+    return out;
+}
+
+static cJSON *run_entry(const char *name, const cJSON *in)
+{
+    if (strcmp(name, "prng") == 0)
+        return run_prng(in);
+    return strcmp(name, "figure_reader") == 0 ? run_figure_reader(in) : run_tree(name, in);
+}
+
 static bool same(const cJSON *got, const cJSON *want, double abs_, double rel)
 {
     const cJSON *g, *w;
@@ -82,11 +106,9 @@ static void check(const cJSON *one, const cJSON *out, double scale)
 static void reference_case(void **state)
 {
     const cJSON *one = *state;
-    const char *tool = json_str(one, "tool", "");
-    const cJSON *in = json_get(one, "input");
 
     mem = arena_new();
-    check(one, strcmp(tool, "prng") == 0 ? run_prng(in) : run_tree(tool, in), 1);
+    check(one, run_entry(json_str(one, "tool", ""), json_get(one, "input")), 1);
     arena_free(mem);
 }
 
@@ -124,19 +146,6 @@ static bool starts(const char *z, const char *prefix)
     return strncmp(z, prefix, strlen(prefix)) == 0;
 }
 
-/* The tools whose cases are not run here, and where they are. */
-static const char *const skipped[] = {
-    "figure_reader", /* tests/unit/libcommon/method/test_figures.c */
-};
-
-static bool is_skipped(const char *tool)
-{
-    for (size_t i = 0; i < ARRAY_LEN(skipped); i++)
-        if (strcmp(skipped[i], tool) == 0)
-            return true;
-    return false;
-}
-
 int main(void)
 {
     struct arena *a = arena_new();
@@ -149,10 +158,6 @@ int main(void)
         const char *id = json_str(one, "id", "");
         void *arg = (void *)(uintptr_t)one;
 
-        if (is_skipped(json_str(one, "tool", ""))) {
-            fprintf(stderr, "skipped here: %s\n", id);
-            continue;
-        }
         tests[n++] = (struct CMUnitTest){.name = arena_printf(a, "test_cases__%s", id),
                                          .test_func = reference_case,
                                          .initial_state = arg};
