@@ -221,7 +221,7 @@ void budget_call_model(struct engine *e, struct talk *t, const char *force)
 void budget_out(struct engine *e, const cJSON *payload, bool by_shell)
 {
     if (e->out == NULL) {
-        e->out = json_str(payload, "budget", "");
+        e->out = arena_strdup(e->a, json_str(payload, "budget", ""));
         e->out_limit = json_num(payload, "limit", 0);
         e->out_used = json_num(payload, "used", 0);
     }

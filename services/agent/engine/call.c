@@ -186,7 +186,8 @@ void call_observe(struct engine *e, struct call *c, const cJSON *payload, int64_
     c->failed = c->output == NULL || (error != NULL && !cJSON_IsNull(error));
     if (!c->failed)
         add_skill(e, c->name);
-    c->answer = c->failed ? error_text(e, c, error, nonce) : output_text(e, c, nonce, seq);
+    if (!c->talk->mute)
+        c->answer = c->failed ? error_text(e, c, error, nonce) : output_text(e, c, nonce, seq);
     call_note(e, c, error, seq);
     if (c->talk->view != NULL && !c->failed)
         council_note(c->talk, c->answer);

@@ -58,7 +58,8 @@ static cJSON *recommendation_of(const struct engine *e, const cJSON *answer)
 static void close_with(struct engine *e, const char *status, const cJSON *result,
                        const cJSON *recommendation, const cJSON *error, const cJSON *produced)
 {
-    cJSON *p = json_obj(e->a), *skills;
+    struct arena *scratch = arena_new();
+    cJSON *p = json_obj(scratch), *skills;
     bool running = e->phase == PHASE_RUN;
     struct act *a;
 
@@ -78,6 +79,7 @@ static void close_with(struct engine *e, const char *status, const cJSON *result
     json_add_str(p, "lang", e->lang);
     json_add_bool(p, "degraded", e->degraded);
     a = act_record(e, &e->main, EV_FINAL, NULL, p);
+    arena_free(scratch);
     a->sealed = !running || strcmp(status, "cancelled") == 0 || e->events >= EVENTS_MAX;
 }
 
@@ -173,7 +175,7 @@ void finish_cancelled(struct engine *e, const cJSON *payload)
     cJSON_ArrayForEach (item, partial) /* what streamed last, cut off as it was */
     {
         if (json_str(item, "text", "")[0] != '\0')
-            e->main.last_text = str_of(json_str(item, "text", ""));
+            e->main.last_text = arena_str(e->a, str_of(json_str(item, "text", "")));
     }
     close_failing(e, "cancelled", "CANCELLED", "The run was cancelled.", details);
 }

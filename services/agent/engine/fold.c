@@ -9,6 +9,8 @@
 #include "libcommon/method/detectors.h"
 #include "services/agent/engine/state.h"
 
+#define STAGE_KEPT_MAX 1024
+
 struct fold {
     const struct engine_event *ev;
     struct act *act; /* NULL: the event names none */
@@ -122,6 +124,7 @@ void fold_material(struct engine *e, const cJSON *material)
 
 static void fold_gather(struct engine *e, const struct fold *f)
 {
+    e->keep = true;
     e->missing = json_get(f->payload, "missing");
     e->nonce = json_str(f->payload, "nonce", NULL);
     fold_material(e, json_get(f->payload, "material"));
@@ -129,10 +132,14 @@ static void fold_gather(struct engine *e, const struct fold *f)
 
 static struct str make_findings(struct engine *e)
 {
-    cJSON *p = json_obj(e->a);
+    struct arena *scratch = arena_new();
+    cJSON *p = json_obj(scratch);
+    struct str text;
 
-    json_add_copy(p, "findings", detectors_run(e->request, e->material, e->a));
-    return json_print(e->a, p);
+    json_add_copy(p, "findings", detectors_run(e->request, e->material, scratch));
+    text = json_print(e->a, p);
+    arena_free(scratch);
+    return text;
 }
 
 static void fold_strategy(struct engine *e, const struct fold *f)
@@ -155,6 +162,7 @@ static void fold_detectors(struct engine *e, const struct fold *f)
     e->findings = json_get(f->payload, "findings");
     e->phase = PHASE_RUN;
     talk_begin(e);
+    e->findings = NULL; /* they are in the first message */
     e->strategy->start(e);
 }
 
@@ -166,19 +174,23 @@ static void fold_model(struct engine *e, const struct fold *f)
     budget_settle(e, f->act, f->payload);
     if (json_raw(f->ev->payload, "/content", &raw) == 0)
         turn_model(e, f->act, f->payload, raw);
+    e->keep = f->act->talk->turn.count > 0; /* its inputs */
 }
 
+/* What the analyst thought is for the record; it reads back small notes alone. */
 static void fold_stage(struct engine *e, const struct fold *f)
 {
     cJSON *turn = cJSON_CreateObject();
 
     json_add_str(turn, "stage", json_str(f->payload, "stage", f->ev->name));
-    cJSON_AddItemReferenceToObject(turn, "output", json_get(f->payload, "output"));
+    json_add_copy(turn, "output",
+                  f->ev->payload.n <= STAGE_KEPT_MAX ? json_get(f->payload, "output") : NULL);
     cJSON_AddItemToArray(e->turns, turn);
 }
 
 static void fold_graph(struct engine *e, const struct fold *f)
 {
+    e->keep = true;
     plan_accept(e, f->payload);
 }
 
@@ -198,6 +210,7 @@ static void fold_observe(struct engine *e, const struct fold *f)
 {
     struct call *c = f->act->call;
 
+    e->keep = true;
     call_observe(e, c, f->payload, f->ev->seq);
     if (c->step != NULL) {
         c->step->state = c->failed ? STEP_FAILED : STEP_OK;
@@ -272,6 +285,7 @@ static void fold_resume(struct engine *e, const struct fold *f)
 
 static void fold_final(struct engine *e, const struct fold *f)
 {
+    e->keep = true;
     e->final = f->payload;
     e->status = json_str(f->payload, "status", "failed");
     act_drop_all(e);
@@ -386,10 +400,34 @@ static void fold_row(struct engine *e, const struct row *r, const struct fold *f
         r->fold(e, f);
 }
 
+static void free_payload(void *a)
+{
+    arena_free(a);
+}
+
+/* The payload has an arena of its own: most of them need not be remembered. */
+static int fold_payload(struct engine *e, const struct row *r, struct fold *f, struct arena *a,
+                        struct err *err)
+{
+    if (json_parse(a, f->ev->payload, JSON_DEPTH_MAX, &f->payload, err) != 0 ||
+        !cJSON_IsObject(f->payload) || (r->has != NULL && !r->has(f->payload)))
+        return err_set(err, ERR_PROTOCOL, "the payload of event %" PRId64 " is not one of its type",
+                       f->ev->seq);
+    e->keep = false;
+    note_event(e, f->ev);
+    fold_row(e, r, f);
+    if (e->events >= EVENTS_MAX && e->phase < PHASE_CLOSING)
+        finish_failed(e, "BUDGET_EXCEEDED", "The run has reached its greatest number of events.",
+                      NULL);
+    return 0;
+}
+
 int fold_event(struct engine *e, const struct engine_event *ev, struct err *err)
 {
     struct fold f = {.ev = ev, .act = act_find(e, ev->action_id)};
     const struct row *r;
+    struct arena *a;
+    int rc;
 
     if (e->phase == PHASE_ENDED)
         return err_set(err, ERR_PROTOCOL, "the run has ended");
@@ -401,14 +439,11 @@ int fold_event(struct engine *e, const struct engine_event *ev, struct err *err)
         return err_set(err, ERR_PROTOCOL, "event %" PRId64 " (%s %s of %s) does not fit", ev->seq,
                        event_type_name(ev->type), ev->name == NULL ? "" : ev->name,
                        ev->action_id == NULL ? "none" : ev->action_id);
-    if (json_parse(e->a, ev->payload, JSON_DEPTH_MAX, &f.payload, err) != 0 ||
-        !cJSON_IsObject(f.payload) || (r->has != NULL && !r->has(f.payload)))
-        return err_set(err, ERR_PROTOCOL, "the payload of event %" PRId64 " is not one of its type",
-                       ev->seq);
-    note_event(e, ev);
-    fold_row(e, r, &f);
-    if (e->events >= EVENTS_MAX && e->phase < PHASE_CLOSING)
-        finish_failed(e, "BUDGET_EXCEEDED", "The run has reached its greatest number of events.",
-                      NULL);
-    return 0;
+    a = arena_new();
+    rc = fold_payload(e, r, &f, a, err);
+    if (rc == 0 && e->keep)
+        arena_on_reset(e->a, free_payload, a);
+    else
+        arena_free(a);
+    return rc;
 }

@@ -112,6 +112,7 @@ struct talk {
     struct buf pending; /* blocks of the user message to come */
     struct act *model;  /* its last MODEL */
     struct turn turn;
+    bool mute; /* the analyst alone answers, and reads no messages */
     int repairs, rounds;
     int64_t max_tokens;              /* of the next model call */
     int64_t sent_bytes, sent_tokens; /* of the last call that reported: corrects the estimate */
@@ -161,6 +162,7 @@ struct engine {
     int64_t seq, started_us, now_us;
     int events;
     bool taint, degraded;
+    bool keep; /* the payload of the event that is being folded is referred to */
 
     struct act **acts;
     int act_count, act_cap;

@@ -36,14 +36,16 @@ static int count_words(const char *text, const char *const *words, size_t n)
 static size_t count_figures(const struct engine *e)
 {
     const cJSON *context = json_get(e->request, "context"), *chunk;
+    struct arena *scratch = arena_new();
     struct figure *figures;
-    size_t n = figures_scan(e->a, str_of(json_str(e->request, "query", "")), e->lang, &figures);
+    size_t n = figures_scan(scratch, str_of(json_str(e->request, "query", "")), e->lang, &figures);
 
     if (context != NULL)
-        n += figures_scan(e->a, json_print(e->a, context), e->lang, &figures);
+        n += figures_scan(scratch, json_print(scratch, context), e->lang, &figures);
     cJSON_ArrayForEach (chunk, e->material) {
-        n += figures_scan(e->a, str_of(json_str(chunk, "text", "")), e->lang, &figures);
+        n += figures_scan(scratch, str_of(json_str(chunk, "text", "")), e->lang, &figures);
     }
+    arena_free(scratch);
     return n;
 }
 

@@ -33,7 +33,7 @@ static void pending_comma(struct talk *t)
 
 void talk_text(struct talk *t, struct str text)
 {
-    if (text.n == 0)
+    if (text.n == 0 || t->mute)
         return; /* providers refuse empty text */
     pending_comma(t);
     buf_puts(&t->pending, "{\"type\":\"text\",\"text\":");
@@ -43,6 +43,8 @@ void talk_text(struct talk *t, struct str text)
 
 void talk_result(struct talk *t, const char *use_id, struct str text, bool is_error)
 {
+    if (t->mute)
+        return;
     pending_comma(t);
     buf_puts(&t->pending, "{\"type\":\"tool_result\",\"tool_use_id\":");
     json_quote(&t->pending, str_of(use_id));
@@ -82,6 +84,8 @@ void talk_assistant(struct engine *e, struct talk *t, struct str content)
 {
     struct str inner = str_trim(content);
 
+    if (t->mute)
+        return;
     if (inner.n >= 2) /* without its brackets */
         inner = str_trim((struct str){inner.p + 1, inner.n - 2});
     if (inner.n == 0) /* roles have to take turns, and a message may not be empty */
@@ -94,7 +98,8 @@ void talk_flush(struct engine *e, struct talk *t)
     if (t->pending.n == 0)
         return;
     push_of(e, t, "user", buf_view(&t->pending));
-    buf_clear(&t->pending);
+    buf_done(&t->pending); /* it may have held all sources */
+    buf_init(&t->pending, PENDING_MAX);
 }
 
 /* ---- tools ---- */
@@ -221,15 +226,15 @@ static struct str system_text(struct engine *e, const struct talk *t)
 
 /* ---- the first user message ---- */
 
-static struct str done(struct engine *e, struct buf *b)
+static struct str done(struct arena *a, struct buf *b)
 {
-    struct str text = arena_str(e->a, buf_view(b));
+    struct str text = arena_str(a, buf_view(b));
 
     buf_done(b);
     return text;
 }
 
-static struct str options_text(struct engine *e)
+static struct str options_text(struct engine *e, struct arena *a)
 {
     const cJSON *options = json_get(e->request, "options"), *option;
     struct buf b;
@@ -241,7 +246,7 @@ static struct str options_text(struct engine *e)
     }
     if (b.n == 0)
         buf_puts(&b, "(none given: work them out from the question)\n");
-    return done(e, &b);
+    return done(a, &b);
 }
 
 /* Words that a rule wrote, with names from documents in them: one line each, whatever they hold. */
@@ -253,7 +258,7 @@ static void add_line(struct buf *b, const char *text)
         buf_putc(b, (unsigned char)cut.p[i] < 0x20 ? ' ' : cut.p[i]);
 }
 
-static struct str findings_text(struct engine *e)
+static struct str findings_text(struct engine *e, struct arena *a)
 {
     const cJSON *finding;
     struct buf b;
@@ -273,10 +278,10 @@ static struct str findings_text(struct engine *e)
     }
     if (b.n == 0)
         buf_puts(&b, "(nothing was noticed)\n");
-    return done(e, &b);
+    return done(a, &b);
 }
 
-static struct str missing_text(struct engine *e)
+static struct str missing_text(struct engine *e, struct arena *a)
 {
     const cJSON *item;
     struct buf b;
@@ -284,15 +289,15 @@ static struct str missing_text(struct engine *e)
     buf_init(&b, TEXT_MAX);
     cJSON_ArrayForEach (item, e->missing) {
         buf_puts(&b, "- ");
-        buf_str(&b, cJSON_IsString(item) ? str_of(item->valuestring) : json_print(e->a, item));
+        buf_str(&b, cJSON_IsString(item) ? str_of(item->valuestring) : json_print(a, item));
         buf_putc(&b, '\n');
     }
     if (b.n == 0)
         buf_puts(&b, "(nothing)\n");
-    return done(e, &b);
+    return done(a, &b);
 }
 
-static struct str limits_text(struct engine *e)
+static struct str limits_text(struct engine *e, struct arena *a)
 {
     const struct engine_settings *s = e->s;
     int tools = s->max_tools_a_turn > 0 ? s->max_tools_a_turn : TURN_TOOLS_DEFAULT;
@@ -301,18 +306,18 @@ static struct str limits_text(struct engine *e)
         return str_of(arena_printf(
             e->a, "at most %" PRId64 " answers of yours in all, %d tools in one answer",
             s->budget_steps, tools));
-    return str_of(arena_printf(e->a, "%d tools in one answer", tools));
+    return str_of(arena_printf(a, "%d tools in one answer", tools));
 }
 
-static struct str context_text(struct engine *e)
+static struct str context_text(struct engine *e, struct arena *a)
 {
     const cJSON *context = json_get(e->request, "context");
 
-    return context == NULL || cJSON_IsNull(context) ? STR("(none)") : json_print(e->a, context);
+    return context == NULL || cJSON_IsNull(context) ? STR("(none)") : json_print(a, context);
 }
 
 /* What does not fit is left out whole and counted: half a source could mislead. */
-static struct str sources_text(struct engine *e)
+static struct str sources_text(struct engine *e, struct arena *a)
 {
     const cJSON *chunk;
     size_t room = MATERIAL_MAX, left_out = 0;
@@ -337,25 +342,29 @@ static struct str sources_text(struct engine *e)
             left_out);
     if (b.n == 0)
         buf_puts(&b, "(no documents)\n");
-    return done(e, &b);
+    return done(a, &b);
 }
 
-void talk_begin(struct engine *e)
+/* Kept only where more than one conversation begins with it. */
+static void begin_with_question(struct engine *e)
 {
+    struct arena *a = arena_new();
     struct prompt_var vars[] = {
         {"question", str_of(json_str(e->request, "query", ""))},
-        {"options", options_text(e)},
-        {"context", context_text(e)},
+        {"options", options_text(e, a)},
+        {"context", context_text(e, a)},
         {"decision_type", str_of(json_str(e->request, "decision_type", "general"))},
         {"language", str_of(e->lang)},
-        {"limits", limits_text(e)},
-        {"missing", missing_text(e)},
-        {"findings", findings_text(e)},
-        {"sources", sources_text(e)},
+        {"limits", limits_text(e, a)},
+        {"missing", missing_text(e, a)},
+        {"findings", findings_text(e, a)},
+        {"sources", sources_text(e, a)},
     };
 
-    e->question = prompt_fill(e->a, talk_prompt(e, "question"), vars, ARRAY_LEN(vars));
+    e->question = prompt_fill(a, talk_prompt(e, "question"), vars, ARRAY_LEN(vars));
     talk_init(e, &e->main, NULL);
+    e->question = e->strategy == &strategy_council ? arena_str(e->a, e->question) : STR("");
+    arena_free(a);
 }
 
 static void done_buf(void *p)
@@ -372,6 +381,17 @@ void talk_init(struct engine *e, struct talk *t, const struct view *view)
     buf_init(&t->computed, PENDING_MAX);
     arena_on_reset(e->a, done_buf, &t->pending);
     arena_on_reset(e->a, done_buf, &t->computed);
+    t->mute = e->s->offline_only;
+    if (t->mute)
+        return;
     t->system = system_text(e, t);
     talk_text(t, e->question);
+}
+
+void talk_begin(struct engine *e)
+{
+    if (e->s->offline_only)
+        talk_init(e, &e->main, NULL);
+    else
+        begin_with_question(e);
 }

@@ -56,7 +56,7 @@ static void turn_read(struct engine *e, struct talk *t, const cJSON *content)
 
         if (strcmp(json_str(block, "type", ""), "tool_use") != 0)
             continue;
-        c->use_id = json_str(block, "id", "");
+        c->use_id = arena_strdup(e->a, json_str(block, "id", ""));
         c->talk = t;
         c->name = clean_name(e, json_str(block, "name", ""));
         if (cJSON_IsObject(input) && json_get(input, "invalid_json") == NULL)
@@ -150,25 +150,28 @@ static void turn_submit(struct engine *e, struct talk *t, const cJSON *input)
         .material = e->passages,
         .tolerate_soft = t->repairs > 0 || e->out != NULL,
     };
+    struct arena *scratch;
     cJSON *answer, *faults = NULL;
 
     if (input == NULL) {
         turn_repair(e, t, one_fault(e, "type", "the answer is no JSON object"));
         return;
     }
-    answer = json_own(e->a, cJSON_Duplicate(input, true));
+    scratch = arena_new();
+    answer = json_own(scratch, cJSON_Duplicate(input, true));
     if (strcmp(e->provider, "offline") != 0) /* the analyst numbers its evidence by itself */
         evidence_complete(e, answer);
-    if (decision_validate(answer, &ctx, e->a, &faults) == 0 && cJSON_GetArraySize(faults) == 0 &&
+    if (decision_validate(answer, &ctx, scratch, &faults) == 0 && cJSON_GetArraySize(faults) == 0 &&
         e->strategy->check != NULL)
         e->strategy->check(e, answer, faults);
     if (!cJSON_IsObject(answer) || cJSON_GetArraySize(faults) > 0) {
         turn_repair(e, t, faults);
-        return;
+    } else {
+        if (strcmp(e->provider, "offline") != 0)
+            decision_cap_confidence(answer, &ctx, scratch);
+        finish_completed(e, answer);
     }
-    if (strcmp(e->provider, "offline") != 0)
-        decision_cap_confidence(answer, &ctx, e->a);
-    finish_completed(e, answer);
+    arena_free(scratch);
 }
 
 static bool looks_submitted(const cJSON *o)
@@ -179,10 +182,11 @@ static bool looks_submitted(const cJSON *o)
 
 static void turn_text(struct engine *e, struct talk *t)
 {
+    struct arena *scratch = arena_new();
     cJSON *found = NULL;
     struct err err;
 
-    if (t->last_text.n > 0 && decision_extract(t->last_text, e->a, &found, &err) == 0 &&
+    if (t->last_text.n > 0 && decision_extract(t->last_text, scratch, &found, &err) == 0 &&
         looks_submitted(found))
         turn_submit(e, t, found);
     else
@@ -190,6 +194,7 @@ static void turn_text(struct engine *e, struct talk *t)
                     one_fault(e, "no_submission",
                               "The turn ended without a call of a tool. The work ends by calling "
                               "submit_decision."));
+    arena_free(scratch);
 }
 
 /* ---- repairs ---- */
@@ -309,8 +314,8 @@ static struct str text_of(struct engine *e, const cJSON *content)
 
 static void note_provider(struct engine *e, const cJSON *payload)
 {
-    e->provider = json_str(payload, "provider", "");
-    e->model_name = json_str(payload, "model", NULL);
+    e->provider = arena_strdup(e->a, json_str(payload, "provider", ""));
+    e->model_name = arena_strdup(e->a, json_str(payload, "model", NULL));
     e->degraded = e->degraded || json_bool(payload, "degraded", false);
     e->all_offline = (e->all_offline || !e->any_answer) && strcmp(e->provider, "offline") == 0;
     e->any_answer = true;
@@ -379,7 +384,7 @@ void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct st
     struct talk *t = a->talk;
 
     note_provider(e, payload);
-    t->nonce = json_str(payload, "nonce", NULL);
+    t->nonce = arena_strdup(e->a, json_str(payload, "nonce", NULL));
     t->last_text = text_of(e, content);
     if (strcmp(stop, "refusal") == 0) {
         turn_refused(e, t);
