@@ -89,13 +89,14 @@ static NORETURN void run_janitor(int fd)
 }
 
 static void stop(struct server *s, int sig);
-static struct server pg_server, redis_server;
+static struct server pg_server, pgbouncer_server, redis_server;
 
 static void clean_up(void)
 {
     if (janitor == 0 || getpid() == janitor)
         return;
     stop(&pg_server, SIGQUIT); /* what it would still write is about to be removed */
+    stop(&pgbouncer_server, SIGKILL);
     stop(&redis_server, SIGKILL);
     close(janitor_pipe);
     waitpid(janitor, NULL, 0);
@@ -449,6 +450,68 @@ static void pause_server(struct server *s, bool on)
 void server_pg_pause(bool on)
 {
     pause_server(&pg_server, on);
+}
+
+/* --- PgBouncer ------------------------------------------------------------------------------- */
+
+static void exec_pgbouncer(struct server *s UNUSED)
+{
+    execlp("pgbouncer", "pgbouncer", "pgbouncer.ini", (char *)NULL);
+}
+
+static bool pgbouncer_answers(struct server *s)
+{
+    int fd = tcp_connect(s->port);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static struct server pgbouncer_server = {.name = "pgbouncer",
+                                         .exec = exec_pgbouncer,
+                                         .answers = pgbouncer_answers,
+                                         .death_signal = SIGKILL};
+
+static void write_file(const struct server *s, const char *name, const char *text)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    f = fopen(path, "w");
+    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0 || chmod(path, 0644) != 0)
+        die("configuration file", NULL);
+}
+
+static void pgbouncer_ensure(void)
+{
+    struct server *s = &pgbouncer_server;
+    char ini[512];
+
+    if (s->port == 0) {
+        s->user = pg_server.user;
+        make_home(s);
+        snprintf(ini, sizeof ini,
+                 "[databases]\n* = host=127.0.0.1 port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+                 "listen_port = %d\nunix_socket_dir =\nauth_type = trust\nauth_file = users.txt\n"
+                 "pool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 100\n",
+                 pg_server.port, s->port);
+        write_file(s, "pgbouncer.ini", ini);
+        write_file(s, "users.txt", "\"ceoagent\" \"\"\n");
+    }
+    start(s);
+}
+
+const char *server_pgbouncer_url(void)
+{
+    char url[160];
+
+    pg_ensure();
+    pgbouncer_ensure();
+    snprintf(url, sizeof url, "postgresql://ceoagent@127.0.0.1:%d/%s?application_name=test",
+             pgbouncer_server.port, pg_database);
+    return keep(url);
 }
 
 /* --- Redis ---------------------------------------------------------------------------------------

@@ -24,6 +24,10 @@ void server_pg_restart(void); /* stop and start */
 void server_pg_pause(
     bool on); /* SIGSTOP or SIGCONT for all its processes: it hangs, sockets stay open */
 
+/* The database of the last URL above through PgBouncer in transaction mode with two server
+ * connections. Its password file knows "ceoagent" alone. */
+const char *server_pgbouncer_url(void);
+
 /* A database number of its own in one redis-server with AOF (appendfsync always). */
 const char *server_redis_url(void);
 void server_redis_stop(void);

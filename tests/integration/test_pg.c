@@ -284,6 +284,63 @@ static void test_pg__a_batch_that_waits_for_a_lock_stops_no_other_batch(void **s
         assert_int_equal(op[i].op.err.code, 0);
 }
 
+/* More than any socket buffer holds, both ways at once: sending and reading must not wait for each
+ * other. */
+static void test_pg__large_values_pass_in_both_directions(void **state)
+{
+    static const struct pg_stmt echo = {"t_big", "SELECT $1::text, $2::bytea", 2};
+    struct fix *f = *state;
+    struct pg_batch *b = batch(f, 1, PG_READ);
+    size_t n = 6u << 20;
+    char *big = arena_alloc(f->a, n + 1);
+
+    memset(big, 'x', n);
+    for (int i = 0; i < 3; i++)
+        pg_batch_add(b, &echo, (struct pg_param[]){pg_str((struct str){big, n}), pg_bytes(big, n)});
+    assert_int_equal(pg_run(f->loop, f->pg, b, 20000, &f->op), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_true(str_eq(pg_get(f->op.result, i, 0, 0), (struct str){big, n}));
+        assert_true(str_eq(pg_get_bytes(f->op.result, i, 0, 1), (struct str){big, n}));
+    }
+}
+
+static void test_pg__arrays_come_back_as_they_went(void **state)
+{
+    static const struct pg_stmt echo = {
+        "t_arrays",
+        "SELECT $1::text[], $2::uuid[], $3::bytea[], $4::bigint[], ($3::bytea[])[2], "
+        "cardinality($3::bytea[]), ($4::bigint[])[2]",
+        4};
+    static const char *const texts[] = {"", "a b", "c,\"d\"\\{}", NULL, "NULL", "h\xc3\xa9"};
+    const struct str bytes[] = {STR("\0\1"), {NULL, 0}, {"", 0}, STR("x")};
+    const int64_t numbers[] = {INT64_MIN, INT64_MAX};
+    struct fix *f = *state;
+    struct uuid u[] = {uuid_v7(), uuid_v4()}, *uuids;
+    struct pg_batch *b = batch(f, 1, PG_READ);
+    const char **back;
+
+    for (int n = 0; n < 2; n++)
+        pg_batch_add(b, &echo,
+                     (struct pg_param[]){pg_texts(f->a, texts, n * 6), pg_uuids(f->a, u, n * 2),
+                                         pg_byteas(f->a, bytes, n * 4),
+                                         pg_i64s(f->a, numbers, n * 2)});
+    assert_int_equal(pg_run(f->loop, f->pg, b, DEADLINE, &f->op), 0);
+    assert_int_equal(pg_get_texts(f->op.result, 0, 0, 0, &back), 0);
+    assert_int_equal(pg_get_uuids(f->op.result, 0, 0, 1, &uuids), 0);
+    assert_int_equal(pg_get_i64(f->op.result, 0, 0, 5), 0);
+    assert_int_equal(pg_get_texts(f->op.result, 1, 0, 0, &back), 6);
+    for (int i = 0; i < 6; i++)
+        if (texts[i] == NULL)
+            assert_null(back[i]);
+        else
+            assert_string_equal(back[i], texts[i]);
+    assert_int_equal(pg_get_uuids(f->op.result, 1, 0, 1, &uuids), 2);
+    assert_memory_equal(uuids, u, sizeof u);
+    assert_true(pg_isnull(f->op.result, 1, 0, 4));
+    assert_int_equal(pg_get_i64(f->op.result, 1, 0, 5), 4);
+    assert_true(pg_get_i64(f->op.result, 1, 0, 6) == INT64_MAX);
+}
+
 static void test_pg__a_failed_batch_leaves_nothing_behind(void **state)
 {
     struct fix *f = *state;
@@ -514,6 +571,8 @@ int main(void)
         T(batches_that_wait_together_commit_together),
         T(one_bad_row_harms_no_other_batch),
         T(a_batch_that_waits_for_a_lock_stops_no_other_batch),
+        T(large_values_pass_in_both_directions),
+        T(arrays_come_back_as_they_went),
         T(a_failed_batch_leaves_nothing_behind),
         T(a_commit_that_fails_is_reported),
         T(a_tenant_sees_its_own_rows_alone),
