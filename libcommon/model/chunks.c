@@ -103,7 +103,8 @@ static void add_chunks(struct pg_batch *b, struct arena *a, const struct documen
         i[2 * n + k] = c->end;
         z[k] = c->heading;
         z[n + k] = arena_str(a, c->text).p;
-        z[2 * n + k] = str_trim(str_of(arena_printf(a, "%s %s", words_joined(a, own), in_title))).p;
+        own = str_trim(str_of(arena_printf(a, "%s %s", words_joined(a, own), in_title)));
+        z[2 * n + k] = arena_str(a, own).p; /* a blank at the end would make an empty word */
     }
     pg_batch_add(b, &ins_chunks,
                  (struct pg_param[]){pg_uuid(a, d->id), pg_i64(a, d->lease_epoch),

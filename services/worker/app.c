@@ -127,14 +127,14 @@ static bool was_renewed(struct worker *w, struct uuid id)
     return false;
 }
 
-/* `until` is of the renewal that was sent; a job claimed meanwhile has a later one. */
 static void apply_renewal(struct worker *w, int64_t until)
 {
     LIST_FOREACH_SAFE (it, tmp, &w->jobs) {
         struct job *j = LIST_ENTRY(it, struct job, link);
 
-        if (!holds_row(j) || j->row_until_us >= until)
+        if (!j->renewing)
             continue;
+        j->renewing = false;
         if (was_renewed(w, j->row.id))
             job_row_renewed(j, until);
         else
@@ -159,7 +159,7 @@ static void on_renewed(struct op *op)
     struct worker *w = op->arg;
 
     if (op->err.code == 0)
-        apply_renewal(w, *(int64_t *)w->lease_op.priv);
+        apply_renewal(w, w->lease_until_us);
     else
         log_warning("leases of jobs were not renewed", LOG_S("error", op->err.msg));
     arena_reset(w->lease_arena);
@@ -172,7 +172,7 @@ static void on_lease_timer(struct timer *t)
     struct worker *w = CONTAINER_OF(t, struct worker, lease_timer);
     struct arena *a = w->lease_arena;
     struct uuid *ids = arena_array(a, struct uuid, w->job_count + 1);
-    int64_t *epochs = arena_array(a, int64_t, w->job_count + 1), *until;
+    int64_t *epochs = arena_array(a, int64_t, w->job_count + 1);
     struct pg_batch *b;
     int n = 0;
 
@@ -181,6 +181,7 @@ static void on_lease_timer(struct timer *t)
 
         if (!holds_row(j))
             continue;
+        j->renewing = true;
         ids[n] = j->row.id;
         epochs[n++] = j->row.lease_epoch;
     }
@@ -189,11 +190,9 @@ static void on_lease_timer(struct timer *t)
         timer_start(t, lease_us(w) / 4000);
         return;
     }
-    until = arena_new_of(a, int64_t);
-    *until = clock_mono_us() + lease_us(w);
+    w->lease_until_us = clock_mono_us() + lease_us(w);
     b = pg_batch_new(a, PG_SERVICE, NULL, NULL, false, PG_IDEMPOTENT);
     jobs_add_renew(b, a, ids, epochs, n, w->settings.lease_s * 1000);
-    w->lease_op.priv = until;
     pg_submit(w->pg, b, MAX(500, lease_us(w) / 4000), &w->lease_op, on_renewed, w);
 }
 

@@ -39,6 +39,7 @@ struct worker {
     struct timer lease_timer;
     struct pg_op lease_op;
     struct arena *lease_arena;
+    int64_t lease_until_us; /* of the renewal in flight */
     struct timer drain_timer, depth_timer;
     struct redis_op depth_op;
     struct arena *depth_arena;

@@ -31,6 +31,7 @@ struct job {
     bool has_row;
     struct job_row row;
     int64_t row_until_us; /* monotonic: the row's lease */
+    bool renewing;        /* named in the renewal in flight */
     struct pg_op pg;
     struct redis_op redis;
     struct pool_call call;

@@ -4,6 +4,7 @@
  * `failed` with the reason, which is a success of the job. */
 #include "libcommon/base/compat.h"
 #include "libcommon/base/json.h"
+#include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/model/documents.h"
 #include "libcommon/model/live.h"
@@ -75,6 +76,7 @@ static void on_stored(struct op *op)
     struct ingest *g = j->work;
 
     if (op->err.code != 0) {
+        log_warning("a document was not stored", LOG_S("error", op->err.msg));
         job_fail(j, "DATA_SOURCE_UNAVAILABLE", op->err.msg, true);
         return;
     }
