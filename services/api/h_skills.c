@@ -10,6 +10,7 @@
 #include "libcommon/skills/registry.h"
 #include "services/api/hint.h"
 #include "services/api/job_wait.h"
+#include "services/api/skill_search.h"
 
 #define SKILL_TASK "ceoagent.skill"
 #define WAIT_MS 30000
@@ -64,6 +65,7 @@ struct execution {
     const char *tool; /* behind an alias */
     const cJSON *params;
     struct uuid job;
+    int stmt;             /* of the insert */
     struct str cache_key; /* {NULL,0}: not cached */
 };
 
@@ -85,17 +87,34 @@ static enum api_code code_of(const char *name)
     return API_SKILL_EXECUTION_FAILED;
 }
 
+/* The field as a path of the API: without the slash that a JSON Pointer begins with. */
+static void reply_skill_error(struct req *r, const char *code, const char *message,
+                              const cJSON *given)
+{
+    cJSON *d = json_obj(r->arena);
+    const cJSON *it;
+
+    cJSON_ArrayForEach (it, given) {
+        if (strcmp(it->string, "field") == 0 && cJSON_IsString(it))
+            json_add_str(d, "field", it->valuestring + (it->valuestring[0] == '/'));
+        else
+            json_add_copy(d, it->string, it);
+    }
+    if (given != NULL && json_get(d, "message") == NULL)
+        json_add_str(d, "message", message);
+    reply_error_with(r, code_of(code), message,
+                     d->child == NULL ? (struct str){NULL, 0} : json_print(r->arena, d), NULL);
+}
+
 static void answer_error(struct req *r, const struct job_row *j)
 {
     cJSON *e = NULL;
 
     if (j->error.n > 0 && json_parse(r->arena, j->error, JSON_DEPTH_MAX, &e, NULL) != 0)
         e = NULL;
-    const cJSON *details = json_get(e, "details");
-    reply_error_with(
-        r, code_of(json_str(e, "code", NULL)),
-        json_str(e, "message", "The skill reported an error"),
-        cJSON_IsObject(details) ? json_print(r->arena, details) : (struct str){NULL, 0}, NULL);
+    reply_skill_error(r, json_str(e, "code", NULL),
+                      json_str(e, "message", "The skill reported an error"),
+                      json_get(e, "details"));
 }
 
 static void keep(struct req *r, struct str output)
@@ -154,7 +173,7 @@ static void stored(struct req *r)
 {
     struct execution *x = r->state;
 
-    x->job = pg_get_uuid(r->pg.result, 0, 0, 0);
+    x->job = pg_get_uuid(r->pg.result, x->stmt, 0, 0);
     hint_job(r->app, r->who->tenant, x->job, SKILL_TASK, r->traceparent);
     x->wait.ask = ask;
     x->wait.settle = settle;
@@ -179,7 +198,7 @@ static void store_job(struct req *r)
     buf_printf(&args, "{\"name\":\"%s\",\"params\":%.*s}", x->tool, STR_ARG(params));
     j.args = arena_str(r->arena, buf_view(&args));
     buf_done(&args);
-    jobs_add_insert(b, r->arena, r->app->ring, &j);
+    x->stmt = jobs_add_insert(b, r->arena, r->app->ring, &j);
     r->failed = NULL;
     req_pg(r, b, stored);
 }
@@ -268,6 +287,10 @@ void h_skill_execute(struct req *r)
     x->tool = skill_resolve(x->skill->name, x->params);
     if (x->tool == NULL)
         x->tool = x->skill->name;
-    if (check_params(r, x))
+    if (!check_params(r, x))
+        return;
+    if (skill_find(x->tool)->where == SKILL_STORE)
+        skill_search(r, x->tool, x->params);
+    else
         look_in_cache(r);
 }
