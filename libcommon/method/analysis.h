@@ -90,6 +90,7 @@ struct analysis {
     double acceptability[ALTERNATIVES_MAX];
     int dominated_by[ALTERNATIVES_MAX]; /* -1 */
     int choice, runner_up;              /* indexes of options, given ones */
+    int rival;                          /* the given option whose value comes nearest; -1 */
     int best_overall;                   /* may be one that was not given */
     bool close, none_feasible, value_rule;
     struct flip flips[16];
@@ -105,6 +106,9 @@ void criteria_score(struct analysis *an);
 const char *cell_source_name(enum cell_source c);
 /* risks.c */
 void risks_collect(struct analysis *an);
+/* Is option i in the comparison? One that nobody gave is left out of a comparison of unit costs:
+ * it has none. */
+bool is_compared(const struct analysis *an, int i);
 /* calls.c: rounds of tool calls; each call is {"id", "name", "input"} in `calls` (an array). */
 int64_t calls_seed(const struct study *s, struct arena *a);
 void calls_values(struct analysis *an, cJSON *calls);

@@ -254,8 +254,13 @@ int analyst_next(const struct analyst_input *in, struct arena *a, cJSON **out, s
 
     if (rc != 0)
         return rc;
-    *an = (struct analysis){
-        .s = s, .a = a, .turns = in->turns, .choice = -1, .runner_up = -1, .best_overall = -1};
+    *an = (struct analysis){.s = s,
+                            .a = a,
+                            .turns = in->turns,
+                            .choice = -1,
+                            .runner_up = -1,
+                            .rival = -1,
+                            .best_overall = -1};
     an->matrix_answer = an->risk_answer = an->flip_answer = -1;
     an->seed = calls_seed(s, a);
     criteria_weigh(an);

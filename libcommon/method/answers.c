@@ -205,14 +205,14 @@ static void assumption_flips(struct analysis *an)
     cJSON_ArrayForEach (b, json_get(an->answers[an->flip_answer].output, "break_even")) {
         const char *name = json_str(b, "variable", "");
         bool chosen = strncmp(name, "c_", 2) == 0;
-        int option = chosen ? an->choice : an->runner_up;
+        int option = chosen ? an->choice : an->rival;
         double at = json_num(b, "value", NAN);
         if (isnan(at) || strlen(name) < 3)
             continue;
         const struct cash *c = &an->s->options[option].cash;
         add_flip(an, (struct flip){say(an->s, "%s (%s)", driver_label(an, c, name + 2),
                                        an->s->options[option].name),
-                                   "assumption", an->s->options[an->runner_up].name,
+                                   "assumption", an->s->options[an->rival].name,
                                    driver_now(c, name + 2), at, an->flip_answer});
     }
 }

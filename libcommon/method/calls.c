@@ -239,6 +239,38 @@ static void call_value(struct analysis *an, cJSON *calls, int i)
     buf_done(&b);
 }
 
+/* With the claimed upside in full: what may then be paid at most. */
+static void call_upside(struct analysis *an, cJSON *calls, int i)
+{
+    const struct cash *c = &an->s->options[i].cash;
+    struct buf b;
+
+    buf_init(&b, EXPRESSION_MAX);
+    put_option(&b, c, "");
+    cJSON *input = add_call(calls, arena_printf(an->a, "upside_%d", i + 1), "financial_model");
+    json_add_num(input, "rate", an->s->rate);
+    put_currency(an->s, input);
+    cJSON *f = json_add_obj(input, "formula"), *vars = cJSON_CreateObject();
+    json_add_strn(f, "expression", buf_view(&b));
+    put_variables(vars, c, "", an->a);
+    for (int k = 0; k < c->count; k++)
+        if (c->items[k].upside)
+            cJSON_ReplaceItemInObjectCaseSensitive(vars, c->items[k].variable,
+                                                   cJSON_CreateNumber(1));
+    cJSON_AddItemToObject(f, "variables", vars);
+    json_add_num(f, "periods", c->years);
+    put_break_evens(input, c, "", an->a);
+    buf_done(&b);
+}
+
+static bool has_upside(const struct cash *c)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->items[i].upside)
+            return true;
+    return false;
+}
+
 static bool fits(const struct cash *c)
 {
     struct buf b;
@@ -413,6 +445,10 @@ void calls_values(struct analysis *an, cJSON *calls)
             call_value(an, calls, i);
     }
     for (int i = 0; i < an->s->options_count; i++)
+        if (an->s->options[i].cash.known && has_upside(&an->s->options[i].cash) &&
+            fits(&an->s->options[i].cash))
+            call_upside(an, calls, i);
+    for (int i = 0; i < an->s->options_count; i++)
         if (an->s->options[i].cash.known && has_range(&an->s->options[i].cash))
             call_range(an, calls, i);
     for (int i = 0; i < an->s->options_count; i++)
@@ -517,6 +553,15 @@ void calls_risks(struct analysis *an, cJSON *calls)
                   an->risks[k].loss);
 }
 
+bool is_compared(const struct analysis *an, int i)
+{
+    bool units = false;
+
+    for (int k = 0; k < an->s->options_count; k++)
+        units = units || an->s->options[k].cash.per_unit;
+    return an->s->options[i].given || !units;
+}
+
 void calls_matrix(struct analysis *an, cJSON *calls)
 {
     const struct study *s = an->s;
@@ -536,6 +581,8 @@ void calls_matrix(struct analysis *an, cJSON *calls)
         cJSON_AddItemToArray(criteria, o);
     }
     for (int i = 0; i < s->options_count; i++) {
+        if (!is_compared(an, i))
+            continue;
         cJSON *row = cJSON_CreateArray();
         json_push_str(names, text_cut(an->a, s->options[i].name, 190));
         for (int c = 0; c < an->criteria_count; c++)
@@ -552,15 +599,15 @@ void calls_matrix(struct analysis *an, cJSON *calls)
     json_add_num(smaa, "seed", (double)an->seed);
 }
 
-/* Where the choice and the strongest other option are worth the same. */
+/* Where the choice and the option that comes nearest to it in value are worth the same. */
 void calls_flips(struct analysis *an, cJSON *calls)
 {
     const struct study *s = an->s;
     struct buf b;
 
-    if (an->choice < 0 || an->runner_up < 0)
+    if (an->choice < 0 || an->rival < 0)
         return;
-    const struct cash *x = &s->options[an->choice].cash, *y = &s->options[an->runner_up].cash;
+    const struct cash *x = &s->options[an->choice].cash, *y = &s->options[an->rival].cash;
     if ((!x->known && !x->baseline) || (!y->known && !y->baseline) || (x->baseline && y->baseline))
         return;
     buf_init(&b, EXPRESSION_MAX);

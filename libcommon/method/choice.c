@@ -95,6 +95,20 @@ static int strongest_other(const struct analysis *an, const bool *open)
     return other;
 }
 
+/* Feasible or not: a limit can be raised, and the reader asks what it would take. */
+static int nearest_value(const struct analysis *an)
+{
+    int best = -1;
+
+    for (int i = 0; i < an->s->options_count; i++) {
+        if (i == an->choice || !an->s->options[i].given || isnan(an->value[i].npv))
+            continue;
+        if (best < 0 || an->value[i].npv > an->value[best].npv)
+            best = i;
+    }
+    return best;
+}
+
 void choice_make(struct analysis *an)
 {
     bool open[ALTERNATIVES_MAX], all[ALTERNATIVES_MAX];
@@ -120,8 +134,10 @@ void choice_make(struct analysis *an)
             an->choice = second;
     }
     an->runner_up = strongest_other(an, open);
+    an->rival = nearest_value(an);
     an->best_overall = an->choice;
     for (int i = 0; i < an->s->options_count; i++)
-        if (!an->s->options[i].given && score_of(an, i) > score_of(an, an->best_overall) + CLOSE)
+        if (!an->s->options[i].given && is_compared(an, i) &&
+            score_of(an, i) > score_of(an, an->best_overall) + CLOSE)
             an->best_overall = i;
 }

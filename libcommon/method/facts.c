@@ -148,7 +148,10 @@ static void finish_context_fact(struct walk *w, struct fact *k, struct str value
     if (k->measure == M_NONE)
         classify(s, k, value, k->f.start);
     k->sunk = k->sunk || lex_has(LEX_SUNK, both);
-    k->options = options_named(s, both, NULL);
+    bool others;
+    k->options = options_named(s, both, &others);
+    if (!others && (k->options & (k->options - 1)) != 0) /* the keys say more than the value */
+        k->options = options_named(s, label, NULL);
 }
 
 static void add_text(struct walk *w, const char *text)

@@ -59,12 +59,10 @@ bool terms_has(const struct terms *t, struct str term)
 
 static bool is_stop(struct str term)
 {
-    bool number = true;
-
     for (size_t i = 0; i < term.n; i++)
-        number =
-            number && !unicode_alpha((unsigned char)term.p[i]) && (unsigned char)term.p[i] < 0x80;
-    if (number || term.n < 2)
+        if (unicode_digit((unsigned char)term.p[i]))
+            return true;
+    if (term.n < 2)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(stop_words); i++)
         if (str_eqz(term, stop_words[i]))

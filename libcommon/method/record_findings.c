@@ -3,6 +3,7 @@
 #include "libcommon/base/compat.h"
 #include "libcommon/method/record.h"
 #include <math.h>
+#include "libcommon/method/units.h"
 
 #define FINDING_CHARS 600
 #define FINDINGS_MAX 30
@@ -189,6 +190,73 @@ static void break_even_finding(struct record *r, cJSON *list, int i)
         FINDING_CHARS);
 }
 
+static const char *quoted(const struct record *r, int source, int segment)
+{
+    struct str q = evidence_quote(r->s, source, segment, 0);
+
+    return arena_strndup(r->an->a, q.p, q.n);
+}
+
+/* "in thousands of EUR" above a table scales all of it: said once, with the line. */
+static void unit_notes(struct record *r, cJSON *list)
+{
+    const struct study *s = r->s;
+
+    for (int i = 0; i < s->sources_count; i++) {
+        for (int t = 0; t < s->sources[i].segs.tables_count && room(list); t++) {
+            struct str note = s->sources[i].segs.tables[t].note;
+            struct unit_phrase u = units_phrase(note, s->zh, true);
+            if (u.scale <= 1)
+                continue;
+            for (size_t g = 0; g < s->sources[i].segs.count; g++) {
+                const struct segment *seg = &s->sources[i].segs.at[g];
+                const char *at = s->sources[i].n.text.p + seg->start;
+                if (at < note.p || at >= note.p + note.n || seg->kind == SEGMENT_ROW)
+                    continue;
+                push_text(r, list,
+                          cited(r,
+                                say(s,
+                                    tr(s, "The figures of %s are scaled by its heading: \"%s\"",
+                                       "%s的数据按表头单位换算：“%s”"),
+                                    s->sources[i].title, quoted(r, i, (int)g)),
+                                cite_segment(r, i, (int)g, 0), FINDING_CHARS),
+                          FINDING_CHARS);
+            }
+        }
+    }
+}
+
+static void upside_finding(struct record *r, cJSON *list, int i)
+{
+    const struct study *s = r->s;
+    int n = answer_of(r->an, arena_printf(r->an->a, "upside_%d", i + 1));
+    const cJSON *b;
+
+    if (n < 0)
+        return;
+    cJSON_ArrayForEach (b, json_get(r->an->answers[n].output, "break_even")) {
+        const struct cash *c = &s->options[i].cash;
+        double at = json_num(b, "value", NAN);
+        for (int k = 0; k < c->count && !isnan(at); k++) {
+            const struct cash_item *item = &c->items[k];
+            bool price = item->sign < 0 && item->from == 0 && k == 0 &&
+                         strcmp(item->variable, json_str(b, "variable", "")) == 0;
+            if (price)
+                push_text(
+                    r, list,
+                    cited(
+                        r,
+                        say(s,
+                            tr(s,
+                               "Even with all claims met, %s is worth paying at most %s for (%s).",
+                               "即使主张全部实现，%s至多值%s（%s）。"),
+                            s->options[i].name, money(r, at), item->label),
+                        cite_answer(r, n, at, s->currency), FINDING_CHARS),
+                    FINDING_CHARS);
+        }
+    }
+}
+
 static void range_finding(struct record *r, cJSON *list, int i)
 {
     const struct study *s = r->s;
@@ -314,13 +382,6 @@ static void drift_finding(struct record *r, cJSON *list)
         FINDING_CHARS);
 }
 
-static const char *quoted(const struct record *r, int source, int segment)
-{
-    struct str q = evidence_quote(r->s, source, segment, 0);
-
-    return arena_strndup(r->an->a, q.p, q.n);
-}
-
 /* The best sentences that nothing above cites. */
 static void quote_findings(struct record *r, cJSON *list)
 {
@@ -333,7 +394,7 @@ static void quote_findings(struct record *r, cJSON *list)
 
         for (int k = 0; k < s->cited_count; k++)
             known = known || (s->cited[k].source == q->source && s->cited[k].segment == q->segment);
-        if (known || g->kind != SEGMENT_SENTENCE)
+        if (known || g->kind == SEGMENT_ROW)
             continue;
         push_text(r, list,
                   cited(r,
@@ -360,8 +421,9 @@ static void missing_findings(struct record *r, cJSON *list)
 
 void record_findings(struct record *r, cJSON *list)
 {
-    static void (*const of_option[])(struct record *, cJSON *, int) = {
-        value_finding, unit_finding, range_finding, break_even_finding, scenario_findings};
+    static void (*const of_option[])(struct record *, cJSON *,
+                                     int) = {value_finding,      unit_finding,   range_finding,
+                                             break_even_finding, upside_finding, scenario_findings};
 
     if (r->s->other_language)
         push_text(
@@ -375,6 +437,7 @@ void record_findings(struct record *r, cJSON *list)
     freed_finding(r, list);
     price_findings(r, list);
     detector_findings(r, list);
+    unit_notes(r, list);
     drift_finding(r, list);
     dominated_findings(r, list);
     for (size_t k = 2; k < ARRAY_LEN(of_option); k++)

@@ -18,9 +18,27 @@ const char *say(const struct study *s, const char *fmt, ...)
     return arena_strndup(s->a, t.p, t.n);
 }
 
-const char *text_cut(struct arena *a, const char *text, size_t chars)
+/* Line breaks of a source are blanks in a sentence. */
+static struct str one_line(struct arena *a, const char *text)
 {
     struct str t = str_trim(str_of(text));
+    char *out = arena_strndup(a, t.p, t.n);
+    size_t n = 0;
+
+    for (size_t i = 0; i < t.n; i++) {
+        bool gap = out[i] == '\n' || out[i] == '\r' || out[i] == '\t';
+        char c = gap ? ' ' : out[i];
+        if (c == ' ' && n > 0 && out[n - 1] == ' ')
+            continue;
+        out[n++] = c;
+    }
+    out[n] = '\0';
+    return (struct str){out, n};
+}
+
+const char *text_cut(struct arena *a, const char *text, size_t chars)
+{
+    struct str t = one_line(a, text);
 
     if (utf8_chars(t) <= chars)
         return arena_strndup(a, t.p, t.n);
