@@ -76,6 +76,20 @@ void pg_free(struct pg *pg)
     free(pg);
 }
 
+int pg_set_url(struct pg *pg, const char *url, struct err *err)
+{
+    struct pg_params *params = pg_params_new(url, "ceoagent");
+
+    CHECK(pg, PG);
+    if (params == NULL)
+        return err_set(err, ERR_INVALID, "the database URL does not parse");
+    free(params);
+    free(pg->url);
+    pg->url = xstrdup(url);
+    pg_links_renew(pg);
+    return 0;
+}
+
 int pg_waiting(const struct pg *pg)
 {
     int n = 0;

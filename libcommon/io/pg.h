@@ -55,6 +55,8 @@ struct pg_options {
 int pg_new(struct loop *l, const struct pg_options *opt, struct pg **out,
            struct err *err) MUST_CHECK;
 void pg_free(struct pg *pg); /* cancels what waits; NULL is fine */
+/* A new password or server: connections are replaced as they become idle; work goes on. */
+int pg_set_url(struct pg *pg, const char *url, struct err *err) MUST_CHECK;
 /* A connection is established and answered recently (checked every few seconds while idle). */
 bool pg_ready(const struct pg *pg);
 /* Batches that wait for a connection. */

@@ -20,7 +20,7 @@
 
 #define TICK_MS 2000
 #define PING_OVERDUE_US 3000000
-#define STACK_BYTES (256u << 10)
+#define STACK_BYTES (1u << 20) /* name services may be generous with it */
 
 struct pg_attempt {
     atomic_int refs; /* the thread's and the link's */
@@ -142,10 +142,10 @@ static void link_up(struct pg_link *l, struct pg_attempt *a)
     l->idle_since_us = pg->heard_us = clock_mono_us();
     if (pg->down_logged)
         log_info("database is back");
-    if (pg->was_up)
+    if (pg->lost > 0)
         metric_inc(M_PG_RECONNECTS);
+    pg->lost -= pg->lost > 0;
     pg->down_logged = false;
-    pg->was_up = false;
     backoff_reset(&pg->backoff);
 }
 
@@ -186,7 +186,7 @@ void pg_link_lost(struct pg_link *l, const char *why)
     struct list units;
 
     err_set(&err, ERR_UNAVAILABLE, "%s", said ? head->failure.err.msg : why);
-    l->pg->was_up = true;
+    l->pg->lost++;
     /* Before the jobs go back to their queues, so that none comes here again. */
     list_init(&units);
     while (first_unit(l) != NULL) {
@@ -364,6 +364,21 @@ void pg_links_unprepare(struct pg *pg)
 {
     for (int i = 0; i < pg->opt.max; i++)
         pg_prepared_clear(&pg->links[i].wire.prepared);
+}
+
+void pg_links_renew(struct pg *pg)
+{
+    for (int i = 0; i < pg->opt.max; i++) {
+        struct pg_link *l = &pg->links[i];
+
+        if (idle(l) || l->state == PG_LINK_CONNECTING)
+            link_close(l);
+        else
+            l->unwanted = l->state == PG_LINK_UP;
+    }
+    timer_stop(&pg->retry);
+    backoff_reset(&pg->backoff);
+    pg_links_grow(pg);
 }
 
 static void on_retry(struct timer *t)

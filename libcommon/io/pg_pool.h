@@ -68,7 +68,7 @@ struct pg {
     struct timer retry, tick;
     int64_t heard_us; /* when a server last answered */
     bool down_logged;
-    bool was_up;
+    int lost; /* connections lost and not yet made again */
 };
 
 /* pg.c */
@@ -84,6 +84,7 @@ void pg_links_done(struct pg *pg);
 struct pg_link *pg_link_idle(struct pg *pg, int *places);
 int pg_links_sharing(const struct pg *pg); /* connections with a group commit in flight */
 void pg_links_grow(struct pg *pg);         /* one more connection, if that is due and allowed */
+void pg_links_renew(struct pg *pg); /* closes each as soon as it is idle, and connects anew */
 void pg_links_unprepare(struct pg *pg);
 void pg_link_flush(struct pg_link *l);
 void pg_link_lost(struct pg_link *l, const char *why);

@@ -397,6 +397,28 @@ static void test_pg_faults__connections_that_nobody_needs_are_closed(void **stat
     db_run(db, one_row(db, 9, 0, 0));
 }
 
+static void test_pg_faults__a_new_password_is_taken_up_under_load(void **state)
+{
+    struct db *db = *state;
+    struct load *l;
+    struct err err;
+    char *url = arena_printf(db->a, "%s", db->url);
+
+    memcpy(strstr(url, "=test"), "=next", 5); /* application_name tells the sessions apart */
+    db_pool(db, 4, true);
+    l = load_start(db);
+    load_go_on(l, 200);
+    assert_int_equal(pg_set_url(db->pg, "postgresql://%zz", &err), ERR_INVALID);
+    assert_int_equal(pg_set_url(db->pg, url, &err), 0);
+    load_go_on(l, 400);
+    assert_int_equal(l->failures, 0);
+    assert_int_equal(db_count(db,
+                              "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ceoagent' "
+                              "AND application_name = 'test'"),
+                     0);
+    load_end(l);
+}
+
 static void test_pg_faults__blocking_use_reconnects(void **state)
 {
     struct db *db = *state;
@@ -439,6 +461,7 @@ int main(void)
         T(a_server_that_hangs_is_noticed_and_left),
         T(the_writable_one_of_several_hosts_is_found),
         T(connections_that_nobody_needs_are_closed),
+        T(a_new_password_is_taken_up_under_load),
         T(blocking_use_reconnects),
     };
 
