@@ -86,6 +86,7 @@ static struct engine *make_engine(struct run *r)
         .tool_count = r->app->tool_count,
         .mode = r->decision.agent_mode,
         .offline_only = strcmp(s->providers, "offline") == 0,
+        .no_analyst = strstr(s->providers, "offline") == NULL,
         .budget_steps = json_i64(budget, "steps", s->budget_steps),
         .budget_seconds = json_i64(budget, "seconds", s->budget_seconds),
         .budget_tokens = json_i64(budget, "tokens", s->budget_tokens),

@@ -84,21 +84,36 @@ void act_drop_work(struct engine *e)
             drop(e, e->acts[i]);
 }
 
-static const cJSON *analyst_view(struct engine *e, const struct act *a)
+static void view_done(void *p)
 {
-    cJSON *view = json_obj(e->a), *turns = json_add_arr(view, "turns");
-    const cJSON *turn;
+    struct act *a = p;
 
+    arena_free(a->view);
+    a->view = NULL;
+}
+
+/* Large, and gone with the call. */
+static const cJSON *analyst_view(struct engine *e, struct act *a)
+{
+    cJSON *view;
+
+    a->view = arena_new();
+    arena_on_reset(e->a, view_done, a);
+    view = json_obj(a->view);
     cJSON_AddItemReferenceToObject(view, "request", (cJSON *)(uintptr_t)e->request);
     cJSON_AddItemReferenceToObject(view, "material", (cJSON *)(uintptr_t)e->material);
-    cJSON_ArrayForEach (turn, e->turns) {
-        cJSON_AddItemReferenceToArray(turns, (cJSON *)(uintptr_t)turn);
-    }
+    cJSON_AddItemReferenceToObject(view, "turns", notes_turns(e, a->view));
     json_add_bool(view, "want_plan", a->force != NULL && strcmp(a->force, TOOL_PLAN) == 0);
     return view;
 }
 
-static void yield_model(struct engine *e, const struct act *a, struct action *out)
+void act_ended(struct act *a)
+{
+    if (a->view != NULL)
+        view_done(a);
+}
+
+static void yield_model(struct engine *e, struct act *a, struct action *out)
 {
     out->model.system = a->talk->system;
     out->model.tools_json = talk_tools(e, a->talk);
@@ -106,7 +121,7 @@ static void yield_model(struct engine *e, const struct act *a, struct action *ou
     out->model.message_count = a->talk->count;
     out->model.max_tokens = a->max_tokens;
     out->model.force_tool = a->force;
-    out->model.analyst = analyst_view(e, a);
+    out->model.analyst = e->s->no_analyst ? NULL : analyst_view(e, a);
     out->model.reserved_tokens = a->reserved_tokens;
 }
 

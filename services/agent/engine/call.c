@@ -61,29 +61,29 @@ static void add_skill(struct engine *e, const char *name)
     e->skills[e->skill_count++] = name;
 }
 
-void call_note(struct engine *e, const struct call *c, const cJSON *error, int64_t seq)
+static void note_call(struct engine *e, const struct call *c, struct str value, int64_t seq)
 {
-    cJSON *turn = cJSON_CreateObject(), *result;
+    struct note n = {
+        .tool = c->name, .id = c->use_id, .value = value, .failed = c->failed, .seq = seq};
 
-    json_add_str(turn, "tool", c->name);
-    json_add_str(turn, "id", c->use_id);
     if (c->input != NULL)
-        cJSON_AddItemReferenceToObject(turn, "input", (cJSON *)(uintptr_t)c->input);
-    cJSON_AddItemReferenceToObject(turn, c->failed ? "error" : "output",
-                                   (cJSON *)(uintptr_t)(c->failed ? error : c->output));
-    json_add_num(turn, "seq", (double)seq);
-    cJSON_AddItemToArray(e->turns, turn);
-    if (c->failed)
-        return;
-    result = cJSON_CreateObject();
-    json_add_num(result, "seq", (double)seq);
-    json_add_str(result, "tool", c->name);
-    json_add_str(result, "id", c->use_id);
-    cJSON_AddItemReferenceToObject(result, "output", (cJSON *)(uintptr_t)c->output);
-    cJSON_AddItemToArray(e->results, result);
+        n.input = json_print(e->a, c->input);
+    note_add(e, &n);
 }
 
-static struct str cut_output(struct engine *e, struct str text)
+void call_never(struct engine *e, struct call *c, const char *code, const char *message)
+{
+    struct arena *scratch = arena_new();
+    cJSON *error = json_obj(scratch);
+
+    c->failed = true;
+    json_add_str(error, "code", code);
+    json_add_str(error, "message", message);
+    note_call(e, c, json_print(e->a, error), e->seq);
+    arena_free(scratch);
+}
+
+static struct str cut_output(struct arena *a, struct str text)
 {
     struct str head = {text.p, OUTPUT_MAX};
 
@@ -91,13 +91,13 @@ static struct str cut_output(struct engine *e, struct str text)
         return text;
     while (head.n > 0 && ((unsigned char)head.p[head.n] & 0xc0) == 0x80)
         head.n--;
-    return str_of(arena_printf(e->a, "%.*s\n[cut: %zu of %zu bytes are shown]", STR_ARG(head),
-                               head.n, text.n));
+    return str_of(
+        arena_printf(a, "%.*s\n[cut: %zu of %zu bytes are shown]", STR_ARG(head), head.n, text.n));
 }
 
 /* What our own engine says about a call is plain; what came from outside stands in a fence. */
 static struct str error_text(struct engine *e, const struct call *c, const cJSON *error,
-                             const char *nonce)
+                             const char *nonce, struct arena *scratch)
 {
     struct source src = {"tool_error", "", c->name, nonce, true};
     struct buf b;
@@ -107,7 +107,7 @@ static struct str error_text(struct engine *e, const struct call *c, const cJSON
     buf_printf(&b, "The call of %s failed: %s. ", c->name,
                json_str(error, "code", "SKILL_EXECUTION_FAILED"));
     if (nonce != NULL || c->act->kind == ACTION_TOOL)
-        source_fence(e, &b, &src, cut_output(e, json_print(e->a, error)));
+        source_fence(e, &b, &src, cut_output(scratch, json_print(scratch, error)));
     else
         buf_puts(&b, json_str(error, "message", ""));
     text = arena_str(e->a, buf_view(&b));
@@ -146,7 +146,7 @@ static void fence_passages(struct engine *e, struct buf *b, const cJSON *passage
                              json_str(item, "title", ""), nonce, false};
         struct str text = str_of(json_str(item, "text", ""));
 
-        cJSON_AddItemReferenceToArray(e->passages, (cJSON *)(uintptr_t)item);
+        json_push_copy(e->passages, item);
         if (text.n > room) {
             left_out++;
             continue;
@@ -158,11 +158,12 @@ static void fence_passages(struct engine *e, struct buf *b, const cJSON *passage
         buf_printf(b, "[%zu further passages are left out for length]\n", left_out);
 }
 
-static struct str output_text(struct engine *e, const struct call *c, const char *nonce,
-                              int64_t seq)
+static struct str output_text(struct engine *e, const struct call *c, const cJSON *payload,
+                              int64_t seq, struct arena *scratch)
 {
-    struct source src = {"tool", arena_printf(e->a, "%" PRId64, seq), c->name, nonce, false};
-    const cJSON *passages = passages_of(c->output);
+    const char *nonce = json_str(payload, "nonce", NULL);
+    struct source src = {"tool", arena_printf(scratch, "%" PRId64, seq), c->name, nonce, false};
+    const cJSON *passages = passages_of(json_get(payload, "output"));
     struct buf b;
     struct str text;
 
@@ -170,25 +171,43 @@ static struct str output_text(struct engine *e, const struct call *c, const char
     if (passages != NULL)
         fence_passages(e, &b, passages, nonce);
     else
-        source_fence(e, &b, &src, cut_output(e, json_print(e->a, c->output)));
+        source_fence(e, &b, &src, cut_output(scratch, c->output));
     text = arena_str(e->a, buf_view(&b));
     buf_done(&b);
     return text;
 }
 
-void call_observe(struct engine *e, struct call *c, const cJSON *payload, int64_t seq)
+static void make_answer(struct engine *e, struct call *c, const cJSON *payload, int64_t seq)
 {
-    const cJSON *error = json_get(payload, "error");
+    struct arena *scratch = arena_new();
     const char *nonce = json_str(payload, "nonce", NULL);
 
+    c->answer = c->failed ? error_text(e, c, json_get(payload, "error"), nonce, scratch)
+                          : output_text(e, c, payload, seq, scratch);
+    arena_free(scratch);
+}
+
+static struct str raw_part(struct engine *e, struct str raw, const char *pointer)
+{
+    struct str part;
+
+    return json_raw(raw, pointer, &part) == 0 ? arena_str(e->a, part) : (struct str){NULL, 0};
+}
+
+void call_observe(struct engine *e, struct call *c, const cJSON *payload, struct str raw,
+                  int64_t seq)
+{
+    const cJSON *error = json_get(payload, "error");
+
     c->ended = true;
-    c->output = json_get(payload, "output");
-    c->failed = c->output == NULL || (error != NULL && !cJSON_IsNull(error));
-    if (!c->failed)
+    c->failed = json_get(payload, "output") == NULL || (error != NULL && !cJSON_IsNull(error));
+    if (!c->failed) {
+        c->output = raw_part(e, raw, "/output");
         add_skill(e, c->name);
+    }
     if (!c->talk->mute)
-        c->answer = c->failed ? error_text(e, c, error, nonce) : output_text(e, c, nonce, seq);
-    call_note(e, c, error, seq);
+        make_answer(e, c, payload, seq);
+    note_call(e, c, c->failed ? raw_part(e, raw, "/error") : c->output, seq);
     if (c->talk->view != NULL && !c->failed)
         council_note(c->talk, c->answer);
 }

@@ -123,7 +123,7 @@ void council_submitted(struct engine *e, struct talk *t, const struct call *c)
         turn_repair(e, t, faults);
         return;
     }
-    t->position = c->input;
+    t->position = json_own(e->a, cJSON_Duplicate(c->input, true));
     t->state = TALK_DONE;
     council_pump(e);
 }

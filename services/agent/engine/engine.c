@@ -47,8 +47,6 @@ struct engine *engine_new(struct arena *a, const struct engine_settings *s, cons
     e->s = s;
     e->request = request;
     e->lang = lang_of(request);
-    e->turns = json_arr(a);
-    e->results = json_arr(a);
     e->passages = json_arr(a);
     e->all_offline = s->offline_only;
     act_new(e, ACTION_GATHER, &e->main, NULL);

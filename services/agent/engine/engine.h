@@ -98,6 +98,7 @@ struct engine_settings {
     const struct engine_tool *tools;
     int tool_count;
     const char *mode;  /* requested: auto, react, plan_and_execute, council */
+    bool no_analyst;   /* the chain has no offline provider: model.analyst is not made */
     bool offline_only; /* the chain is the offline provider alone: agent.mode becomes "offline" */
     int64_t budget_steps, budget_seconds, budget_tokens; /* a step is one model call */
     double budget_usd;                                   /* applied only when prices are known */

@@ -130,14 +130,16 @@ void finish_completed(struct engine *e, cJSON *answer)
 static cJSON *produced_so_far(const struct engine *e)
 {
     cJSON *p = json_obj(e->a), *tools = json_add_arr(p, "tools");
-    const cJSON *item;
 
     json_add_strn(p, "text", e->main.last_text.p == NULL ? STR("") : e->main.last_text);
-    cJSON_ArrayForEach (item, e->results) {
-        cJSON *t = cJSON_CreateObject();
+    for (int i = 0; i < e->note_count; i++) {
+        cJSON *t;
 
-        json_add_str(t, "tool", json_str(item, "tool", ""));
-        json_add_num(t, "seq", json_num(item, "seq", 0));
+        if (e->notes[i].tool == NULL || e->notes[i].failed)
+            continue;
+        t = cJSON_CreateObject();
+        json_add_str(t, "tool", e->notes[i].tool);
+        json_add_num(t, "seq", (double)e->notes[i].seq);
         cJSON_AddItemToArray(tools, t);
     }
     return p;

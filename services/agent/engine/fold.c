@@ -174,18 +174,17 @@ static void fold_model(struct engine *e, const struct fold *f)
     budget_settle(e, f->act, f->payload);
     if (json_raw(f->ev->payload, "/content", &raw) == 0)
         turn_model(e, f->act, f->payload, raw);
-    e->keep = f->act->talk->turn.count > 0; /* its inputs */
+    turn_keep(e, f->act->talk);
 }
 
 /* What the analyst thought is for the record; it reads back small notes alone. */
 static void fold_stage(struct engine *e, const struct fold *f)
 {
-    cJSON *turn = cJSON_CreateObject();
+    struct note n = {.stage = arena_strdup(e->a, json_str(f->payload, "stage", f->ev->name))};
 
-    json_add_str(turn, "stage", json_str(f->payload, "stage", f->ev->name));
-    json_add_copy(turn, "output",
-                  f->ev->payload.n <= STAGE_KEPT_MAX ? json_get(f->payload, "output") : NULL);
-    cJSON_AddItemToArray(e->turns, turn);
+    if (f->ev->payload.n <= STAGE_KEPT_MAX)
+        n.value = json_print(e->a, json_get(f->payload, "output"));
+    note_add(e, &n);
 }
 
 static void fold_graph(struct engine *e, const struct fold *f)
@@ -210,8 +209,7 @@ static void fold_observe(struct engine *e, const struct fold *f)
 {
     struct call *c = f->act->call;
 
-    e->keep = true;
-    call_observe(e, c, f->payload, f->ev->seq);
+    call_observe(e, c, f->payload, f->ev->payload, f->ev->seq);
     if (c->step != NULL) {
         c->step->state = c->failed ? STEP_FAILED : STEP_OK;
         plan_pump(e);
@@ -392,8 +390,10 @@ static void fold_row(struct engine *e, const struct row *r, const struct fold *f
 
     if (ends && !dropped && f->act->call == NULL && r->owner != OWN_GATHER)
         adopt(e, r, f->act);
-    if (ends)
+    if (ends) {
         f->act->state = ACT_DONE;
+        act_ended(f->act);
+    }
     if (dropped && r->owner == OWN_MODEL)
         budget_settle(e, f->act, f->payload);
     if (r->always || (!dropped && e->phase < PHASE_CLOSING))

@@ -189,20 +189,36 @@ int graph_read(struct engine *e, const cJSON *steps, struct step *out, cJSON *fa
 
 /* ---- references ---- */
 
+/* The value at a pointer into a step's output, unowned; NULL when there is none. */
+static cJSON *value_of(struct engine *e, const char *step, const char *pointer)
+{
+    int at = step_find(e->steps, e->step_count, step);
+    struct arena *scratch;
+    struct str raw;
+    cJSON *value = NULL, *found = NULL;
+
+    if (at < 0 || e->steps[at].call.output.n == 0 ||
+        json_raw(e->steps[at].call.output, pointer, &raw) != 0)
+        return NULL;
+    scratch = arena_new();
+    if (json_parse(scratch, raw, JSON_DEPTH_MAX, &value, NULL) == 0)
+        found = cJSON_Duplicate(value, true);
+    arena_free(scratch);
+    return found;
+}
+
 static cJSON *resolve(struct engine *e, const cJSON *value, const char **missing)
 {
-    const char *ref = json_str(value, "$step", NULL);
-    const cJSON *child, *found;
+    const char *ref = json_str(value, "$step", NULL), *pointer = json_str(value, "pointer", "");
+    const cJSON *child;
     cJSON *copy, *part;
-    int at;
 
     if (ref != NULL) {
-        at = step_find(e->steps, e->step_count, ref);
-        found = at < 0 ? NULL : json_at(e->steps[at].call.output, json_str(value, "pointer", ""));
-        if (found == NULL)
+        part = value_of(e, ref, pointer);
+        if (part == NULL)
             *missing = arena_printf(e->a, "The output of step %.40s has nothing at \"%.100s\".",
-                                    ref, json_str(value, "pointer", ""));
-        return found == NULL ? cJSON_CreateNull() : cJSON_Duplicate(found, true);
+                                    ref, pointer);
+        return part == NULL ? cJSON_CreateNull() : part;
     }
     if (!cJSON_IsArray(value) && !cJSON_IsObject(value))
         return cJSON_Duplicate(value, true);

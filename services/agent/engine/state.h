@@ -47,6 +47,7 @@ struct act {
     int64_t max_tokens, reserved_tokens, sent_bytes, answer_bytes;
     double reserved_usd;
     bool reserved;        /* the ledger holds its reservation */
+    struct arena *view;   /* the analyst's view of the run, while the call is open */
     enum event_type type; /* RECORD, FINISH */
     const char *name;
     struct str payload;
@@ -63,7 +64,7 @@ struct call {
     struct step *step; /* NULL: of the model's turn */
     bool ended, failed;
     struct str answer; /* text for the model, once ended */
-    const cJSON *output;
+    struct str output; /* JSON, once ended well */
 };
 
 enum step_state { STEP_WAITING, STEP_RUNNING, STEP_OK, STEP_FAILED };
@@ -134,6 +135,14 @@ struct ledger {
     int64_t tokens_in, tokens_out; /* as reported */
 };
 
+/* A tool call that ended, or (tool NULL) a stage of the analyst. */
+struct note {
+    const char *stage, *tool, *id;
+    struct str input, value; /* JSON; empty: none. value: the output, or the error */
+    bool failed;
+    int64_t seq;
+};
+
 /* A source that the model may cite by an id. */
 struct cited {
     const char *kind, *ref;
@@ -174,9 +183,9 @@ struct engine {
     const struct strategy *strategy;
     const char *strategy_why;
     const cJSON *material, *missing, *findings;
-    const char *nonce;   /* of the gathered sources */
-    cJSON *turns;        /* for the analyst */
-    cJSON *results;      /* for the validator: [{seq, tool, id, output}] */
+    const char *nonce;  /* of the gathered sources */
+    struct note *notes; /* tools' results and stages, in order */
+    int note_count, note_cap;
     cJSON *passages;     /* for the validator: material, and what searches found since */
     struct cited *cited; /* what the ids given out so far stand for: E1 .. */
     int evidence, cited_cap;
@@ -220,6 +229,7 @@ bool act_deciding(const struct engine *e, const struct talk *t);
  * leaves those that the engine itself asked to append. */
 void act_drop_all(struct engine *e);
 void act_drop_work(struct engine *e);
+void act_ended(struct act *a); /* lets go of what only an open call needs */
 void act_yield(struct engine *e, struct act *a, struct action *out);
 
 /* --- prompt.c, source.c: texts ------------------------------------------------------------------
@@ -260,15 +270,27 @@ void evidence_complete(struct engine *e, cJSON *answer);
 /* Starts the call, or refuses it (a RECORD): unknown tool, no object, repeated too often. */
 void call_start(struct engine *e, struct call *c);
 void call_refuse(struct engine *e, struct call *c, const char *code, const char *message);
-/* What an observe event says about it. */
-void call_observe(struct engine *e, struct call *c, const cJSON *payload, int64_t seq);
-/* Keeps the outcome for the analyst and the validator. error: of a call that failed. */
-void call_note(struct engine *e, const struct call *c, const cJSON *error, int64_t seq);
+/* It will not be run: the analyst, which asks again until it hears of a call, is told. */
+void call_never(struct engine *e, struct call *c, const char *code, const char *message);
+/* What an observe event says about it; raw is the payload's text. */
+void call_observe(struct engine *e, struct call *c, const cJSON *payload, struct str raw,
+                  int64_t seq);
+
+/* --- notes.c ------------------------------------------------------------------------------------
+ */
+
+void note_add(struct engine *e, const struct note *n); /* texts and names are the run's */
+/* For the analyst: [{stage, output} | {tool, id, input, output | error, seq}]; for the validator:
+ * [{seq, tool, id, output}]. The trees are the arena's. */
+cJSON *notes_turns(const struct engine *e, struct arena *a);
+cJSON *notes_results(const struct engine *e, struct arena *a);
 
 /* --- turn.c: the model's answers
  * ------------------------------------------------------------------ */
 
 void turn_model(struct engine *e, struct act *a, const cJSON *payload, struct str raw);
+/* Before the payload goes: copies what the turn still refers to. */
+void turn_keep(struct engine *e, struct talk *t);
 /* Goes on when all calls of the turn have ended. */
 void turn_pump(struct engine *e, struct talk *t);
 /* Writes the answers of the turn's calls into the pending message; those without one get `why`. */

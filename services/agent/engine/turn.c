@@ -60,10 +60,21 @@ static void turn_read(struct engine *e, struct talk *t, const cJSON *content)
         c->talk = t;
         c->name = clean_name(e, json_str(block, "name", ""));
         if (cJSON_IsObject(input) && json_get(input, "invalid_json") == NULL)
-            c->input = input;
+            c->input = input; /* of the payload: turn_keep */
         n++;
     }
     t->turn.count = n;
+}
+
+/* What outlives the event: the inputs of calls that go on. The decision is in the final event. */
+void turn_keep(struct engine *e, struct talk *t)
+{
+    for (int i = 0; i < t->turn.count; i++) {
+        struct call *c = &t->turn.calls[i];
+        bool needed = strcmp(c->name, TOOL_SUBMIT) != 0 && c->input != NULL;
+
+        c->input = needed ? json_own(e->a, cJSON_Duplicate(c->input, true)) : NULL;
+    }
 }
 
 static struct call *turn_find(struct talk *t, const char *name)
@@ -99,14 +110,8 @@ void turn_close(struct engine *e, struct talk *t, const char *why)
 /* The analyst asks for its tools again and again until it hears that they cannot be had. */
 static void turn_refuse_all(struct engine *e, struct talk *t, const char *code, const char *message)
 {
-    cJSON *error = json_obj(e->a);
-
-    json_add_str(error, "code", code);
-    json_add_str(error, "message", message);
-    for (int i = 0; i < t->turn.count; i++) {
-        t->turn.calls[i].failed = true;
-        call_note(e, &t->turn.calls[i], error, e->seq);
-    }
+    for (int i = 0; i < t->turn.count; i++)
+        call_never(e, &t->turn.calls[i], code, message);
     turn_close(e, t, message);
 }
 
@@ -146,7 +151,6 @@ static void turn_submit(struct engine *e, struct talk *t, const cJSON *input)
     struct validate_ctx ctx = {
         .request = e->request,
         .lang = e->lang,
-        .events = e->results,
         .material = e->passages,
         .tolerate_soft = t->repairs > 0 || e->out != NULL,
     };
@@ -158,6 +162,7 @@ static void turn_submit(struct engine *e, struct talk *t, const cJSON *input)
         return;
     }
     scratch = arena_new();
+    ctx.events = notes_results(e, scratch);
     answer = json_own(scratch, cJSON_Duplicate(input, true));
     if (strcmp(e->provider, "offline") != 0) /* the analyst numbers its evidence by itself */
         evidence_complete(e, answer);
