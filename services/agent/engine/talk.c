@@ -148,8 +148,10 @@ static void add_tool(struct buf *b, const char *name, const char *description, s
     buf_putc(b, '}');
 }
 
-static void add_own_tools(struct engine *e, struct buf *b, const struct talk *t)
+static void add_own_tools(const struct engine *e, struct buf *b, const struct talk *t)
 {
+    struct arena *scratch;
+
     if (t->view != NULL) {
         buf_puts(b, b->n > 1 ? "," : "");
         buf_puts(b, view_tool);
@@ -159,10 +161,12 @@ static void add_own_tools(struct engine *e, struct buf *b, const struct talk *t)
         buf_puts(b, b->n > 1 ? "," : "");
         buf_puts(b, plan_tool);
     }
+    scratch = arena_new();
     add_tool(b, TOOL_SUBMIT,
              "Submit the decision: the last call. The answer is checked; faults come back once or "
              "twice.",
-             json_print(e->a, tool_input_schema(TOOL_SUBMIT)));
+             json_print(scratch, tool_input_schema(TOOL_SUBMIT)));
+    arena_free(scratch);
 }
 
 struct str talk_tools(struct engine *e, struct talk *t)
@@ -195,13 +199,13 @@ static const struct prompt_var stage_vars[] = {
 
 static void add_part(struct engine *e, struct buf *b, const char *name)
 {
+    struct arena *scratch = arena_new();
     struct str text =
-        str_trim(prompt_fill(e->a, talk_prompt(e, name), stage_vars, ARRAY_LEN(stage_vars)));
+        str_trim(prompt_fill(scratch, talk_prompt(e, name), stage_vars, ARRAY_LEN(stage_vars)));
 
-    if (text.n == 0)
-        return;
-    buf_puts(b, b->n > 0 ? "\n\n" : "");
+    buf_puts(b, b->n > 0 && text.n > 0 ? "\n\n" : "");
     buf_str(b, text);
+    arena_free(scratch);
 }
 
 static struct str system_text(struct engine *e, const struct talk *t)
