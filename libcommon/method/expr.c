@@ -6,12 +6,12 @@
 #include "libcommon/method/expr.h"
 #include <math.h>
 #include "libcommon/base/err.h"
-#include "libcommon/method/sum.h"
+#include "libcommon/method/expr_functions.h"
 
 enum op {
     OP_NUMBER,
     OP_NAME,
-    OP_CALL, /* functions[slot] of `args` values */
+    OP_CALL, /* expr_functions[slot] of `args` values */
     OP_NEGATE,
     OP_NOT,
     OP_TRUTH,      /* 1 unless 0 */
@@ -47,81 +47,6 @@ struct instr {
 struct expr {
     size_t size;
     struct instr code[];
-};
-
-typedef double function_fn(const double *x, int n);
-
-static double f_min(const double *x, int n)
-{
-    double m = x[0];
-
-    for (int i = 1; i < n; i++)
-        m = MIN(m, x[i]);
-    return m;
-}
-
-static double f_max(const double *x, int n)
-{
-    double m = x[0];
-
-    for (int i = 1; i < n; i++)
-        m = MAX(m, x[i]);
-    return m;
-}
-
-#define UNARY(name, function)                         \
-    static double name(const double *x, int n UNUSED) \
-    {                                                 \
-        return function(x[0]);                        \
-    }
-UNARY(f_abs, fabs)
-UNARY(f_floor, floor)
-UNARY(f_ceil, ceil)
-UNARY(f_round, round) /* half away from zero */
-UNARY(f_sqrt, sqrt)
-UNARY(f_exp, exp)
-UNARY(f_log, log)
-UNARY(f_log10, log10)
-
-static double f_pow(const double *x, int n UNUSED)
-{
-    return pow(x[0], x[1]);
-}
-
-/* low over high is a mistake of the caller, so no number. */
-static double f_clamp(const double *x, int n UNUSED)
-{
-    return x[1] > x[2] ? NAN : MIN(MAX(x[0], x[1]), x[2]);
-}
-
-static double f_npv(const double *x, int n)
-{
-    struct sum s = {0};
-
-    if (x[0] <= -1)
-        return NAN;
-    for (int i = 1; i < n; i++)
-        sum_add(&s, x[i] / pow(1 + x[0], i - 1));
-    return sum_value(&s);
-}
-
-static double f_annuity(const double *x, int n UNUSED)
-{
-    if (x[0] <= -1)
-        return NAN;
-    return x[0] == 0 ? x[1] : -expm1(-x[1] * log1p(x[0])) / x[0];
-}
-
-static const struct function {
-    const char *name;
-    int min, max;    /* arguments */
-    function_fn *fn; /* NULL: if */
-} functions[] = {
-    {"abs", 1, 1, f_abs},     {"annuity", 2, 2, f_annuity}, {"ceil", 1, 1, f_ceil},
-    {"clamp", 3, 3, f_clamp}, {"exp", 1, 1, f_exp},         {"floor", 1, 1, f_floor},
-    {"if", 3, 3, NULL},       {"log", 1, 1, f_log},         {"log10", 1, 1, f_log10},
-    {"max", 1, 16, f_max},    {"min", 1, 16, f_min},        {"npv", 2, EXPR_NODES_MAX, f_npv},
-    {"pow", 2, 2, f_pow},     {"round", 1, 1, f_round},     {"sqrt", 1, 1, f_sqrt},
 };
 
 struct parser {
@@ -278,7 +203,7 @@ static void parse_if(struct parser *p, size_t at)
     land(p, to_end);
 }
 
-static void parse_arguments(struct parser *p, const struct function *f, size_t at)
+static void parse_arguments(struct parser *p, const struct expr_function *f, size_t at)
 {
     struct instr *call;
     int n = 0;
@@ -292,17 +217,16 @@ static void parse_arguments(struct parser *p, const struct function *f, size_t a
         fail(p, "expression_syntax", at, "%s does not take %d argument%s", f->name, n,
              n == 1 ? "" : "s");
     call = emit_node(p, OP_CALL, at);
-    call->slot = (uint32_t)(f - functions);
+    call->slot = (uint32_t)(f - expr_functions);
     call->args = (uint16_t)n;
 }
 
 static void parse_call(struct parser *p, struct str name, size_t at)
 {
-    const struct function *f = functions, *end = functions + ARRAY_LEN(functions);
+    int found = expr_function_find(name);
+    const struct expr_function *f = &expr_functions[MAX(found, 0)];
 
-    while (f < end && !str_eqz(name, f->name))
-        f++;
-    if (f == end)
+    if (found < 0)
         return fail(p, "unknown_name", at, "unknown function %.*s", (int)MIN(name.n, 64), name.p);
     if (!deeper(p, at))
         return;
@@ -528,7 +452,7 @@ static double binary(enum op op, double x, double y)
 static int not_finite(const struct instr *i, struct expr_fault *fault)
 {
     const char *what = i->op == OP_DIVIDE ? "a division"
-                       : i->op == OP_CALL ? functions[i->slot].name
+                       : i->op == OP_CALL ? expr_functions[i->slot].name
                                           : "an operation";
 
     if (fault == NULL)
@@ -587,7 +511,7 @@ int expr_eval(const struct expr *e, const double *values, double *out, struct ex
             s[-1] = (s[-1] == 0) == (i->op == OP_NOT);
         } else if (i->op == OP_CALL) {
             s -= i->args;
-            *s = functions[i->slot].fn(s, i->args);
+            *s = expr_functions[i->slot].fn(s, i->args);
             s++;
         } else {
             s--;

@@ -107,8 +107,6 @@ static void smooth(const struct series_in *in, enum projection_method how, size_
     }
 }
 
-/* ---- theta ---- */
-
 /* The least-squares slope over the times 1 .. n. */
 static double slope_of(const double *y, size_t n)
 {

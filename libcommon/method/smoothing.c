@@ -137,8 +137,6 @@ double smoothing_variance(const struct smoothing *m, const double *p, size_t h)
     return sum_value(&v);
 }
 
-/* ---- fitting ---- */
-
 struct search {
     const struct smoothing *m;
     const double *y;

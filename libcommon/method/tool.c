@@ -77,8 +77,6 @@ const cJSON *tool_output_schema(const char *name)
     return schema_of(name, "output");
 }
 
-/* ---- checks of the input ---- */
-
 /* Where a value stands; the pointer is written only when it is needed. */
 struct place {
     const struct place *up; /* NULL: the input itself */
@@ -190,8 +188,6 @@ int tool_run(const char *name, const cJSON *input, struct arena *a, cJSON **out,
     *out = c.out;
     return 0;
 }
-
-/* ---- for the tools ---- */
 
 /* A text cut by its buffer may end inside a character. */
 static void drop_partial_character(char *z)

@@ -89,8 +89,6 @@ static double mean_distance(const struct series *s, double x)
     return sum_value(&d) / (double)s->n;
 }
 
-/* ---- outliers ---- */
-
 static void add_outlier(const struct series *s, size_t i, double score, cJSON *list)
 {
     cJSON *o = tool_push_obj(list);
@@ -150,8 +148,6 @@ static void add_outliers(struct analysis *x, const struct series *s, size_t k, c
             s->name);
 }
 
-/* ---- trend ---- */
-
 static int on_tick(void *arg, unsigned microseconds)
 {
     return tool_tick(arg, microseconds);
@@ -187,8 +183,6 @@ static int add_trend(struct analysis *x, const struct series *s, size_t k, cJSON
     return 0;
 }
 
-/* ---- one series ---- */
-
 static void warn_few(struct analysis *x, const struct series *s, size_t k)
 {
     if (s->n == 0)
@@ -220,8 +214,6 @@ static int add_series(struct analysis *x, size_t k, cJSON *list)
     add_outliers(x, s, k, o);
     return add_trend(x, s, k, o);
 }
-
-/* ---- correlations ---- */
 
 struct pairs {
     double *x, *y, *ranks;

@@ -19,8 +19,6 @@ struct comparison {
     enum normalisation how;
 };
 
-/* ---- reading ---- */
-
 static int read_scores(struct comparison *x)
 {
     const cJSON *rows = json_get(x->c->in, "scores"), *row;
@@ -57,8 +55,6 @@ static int read_names(struct comparison *x)
     }
     return 0;
 }
-
-/* ---- weights ---- */
 
 static int scale_weights(struct comparison *x, const double *points, const char *field)
 {
@@ -187,8 +183,6 @@ static int add_weights(struct comparison *x)
     return rc;
 }
 
-/* ---- normalisation ---- */
-
 static int normalise_column(struct comparison *x, const cJSON *criterion, size_t j)
 {
     double low = tool_number(criterion, "low"), high = tool_number(criterion, "high");
@@ -249,8 +243,6 @@ static int add_normalised(struct comparison *x)
         tool_push_numbers(tool_push_arr(list), x->p.norm + i * x->p.m, x->p.m);
     return 0;
 }
-
-/* ---- answers ---- */
 
 static void add_scores(struct comparison *x)
 {

@@ -73,8 +73,6 @@ static void warn_tie(struct tool_call *c, const char *at, const char *where)
     tool_warn(c, "tie", at, "equal values at %s: the first one listed was taken", where);
 }
 
-/* ---- the tree ---- */
-
 enum kind { TERMINAL, CHANCE, DECISION };
 
 struct node {
@@ -247,8 +245,6 @@ static int solve_tree(struct question *q, const cJSON *in)
     add_alternatives(&t.q, root);
     return 0;
 }
-
-/* ---- the table ---- */
 
 struct table {
     struct question *q;

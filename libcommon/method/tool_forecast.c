@@ -29,8 +29,6 @@ struct forecast {
     size_t min_train, test_horizon;
 };
 
-/* ---- reading ---- */
-
 static int on_tick(void *arg, unsigned microseconds)
 {
     return tool_tick(arg, microseconds);
@@ -107,8 +105,6 @@ static int read_forecast(struct forecast *f)
     return read_parameters(f);
 }
 
-/* ---- the backtest ---- */
-
 /* The parameters of a smoothing method for lengths first .. last, one after the other. */
 static int fit(struct forecast *f, enum projection_method how, size_t first, size_t last,
                double **out)
@@ -173,8 +169,6 @@ static int test(struct forecast *f, enum projection_method how, struct backtest 
     b->coverage = e.has_interval ? e.inside / e.n : NAN;
     return rc;
 }
-
-/* ---- the choice of the method ---- */
 
 static bool considered(const struct forecast *f, enum projection_method how)
 {
@@ -264,8 +258,6 @@ static int choose(struct forecast *f, struct contest *k, enum projection_method 
                          needs);
     return 0;
 }
-
-/* ---- the output ---- */
 
 static void add_parameters(struct forecast *f, enum projection_method how,
                            const struct projection *p)
