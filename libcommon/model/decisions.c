@@ -4,6 +4,7 @@
 #include "libcommon/base/compat.h"
 #include "libcommon/model/decisions.h"
 #include "libcommon/model/decisions_row.h"
+#include "libcommon/model/place.h"
 
 #define DECISION_INTO                                                                      \
     "INSERT INTO decisions (decision_id, tenant_id, user_id, session_id, query, context, " \
@@ -93,14 +94,6 @@ static const struct pg_stmt upd_feedback = {
     "FROM f WHERE d.decision_id = f.decision_id",
     6};
 
-/* What a sealed value is bound to. */
-static struct str context_place(struct arena *a, struct uuid id)
-{
-    char text[UUID_LEN + 1];
-
-    return str_of(arena_printf(a, "decisions:%s:context", uuid_text(id, text)));
-}
-
 int decisions_add_accept(struct pg_batch *b, struct arena *a, const struct keyring *ring,
                          const struct decision *d, const char *key, const char *route,
                          const uint8_t body_sha256[32])
@@ -109,7 +102,7 @@ int decisions_add_accept(struct pg_batch *b, struct arena *a, const struct keyri
     int index;
 
     if (d->context.p != NULL)
-        sealed = seal(ring, a, d->context, context_place(a, d->id));
+        sealed = seal(ring, a, d->context, place_of(a, "decisions", d->id, "context"));
     const struct pg_param p[16] = {
         pg_uuid(a, d->id),
         pg_uuid(a, d->tenant),
@@ -203,7 +196,7 @@ int decisions_read(const struct pg_result *r, int stmt, int row, struct arena *a
     read_texts(r, stmt, row, &d);
     sealed = pg_get_bytes(r, stmt, row, 5);
     if (ring != NULL && sealed.p != NULL &&
-        unseal(ring, a, sealed, context_place(a, d.id), &d.context, err) != 0)
+        unseal(ring, a, sealed, place_of(a, "decisions", d.id, "context"), &d.context, err) != 0)
         return err_wrap(err, "the decision's context");
     *out = d;
     return 0;

@@ -1,6 +1,7 @@
 /* documents.c: the documents themselves; chunks and search are in chunks.c. */
 #include "libcommon/base/compat.h"
 #include "libcommon/model/documents.h"
+#include "libcommon/model/place.h"
 #include "libcommon/model/sql.h"
 
 #define DOCUMENT_COLUMNS_OF(content)                                                             \
@@ -58,17 +59,10 @@ static const struct pg_stmt upd_due = {
               "RETURNING document_id, tenant_id",
     2};
 
-static struct str content_place(struct arena *a, struct uuid id)
-{
-    char text[UUID_LEN + 1];
-
-    return str_of(arena_printf(a, "documents:%s:content", uuid_text(id, text)));
-}
-
 int documents_add_insert(struct pg_batch *b, struct arena *a, const struct keyring *ring,
                          const struct document *d)
 {
-    struct str sealed = seal(ring, a, d->content, content_place(a, d->id));
+    struct str sealed = seal(ring, a, d->content, place_of(a, "documents", d->id, "content"));
     const struct pg_param id = pg_uuid(a, d->id), tenant = pg_uuid(a, d->tenant),
                           sha = pg_bytes(d->sha256, sizeof d->sha256);
 
@@ -123,7 +117,7 @@ int documents_read(const struct pg_result *r, int stmt, int row, struct arena *a
     read_columns(r, stmt, row, &d);
     sealed = pg_get_bytes(r, stmt, row, 9);
     if (ring != NULL && sealed.p != NULL &&
-        unseal(ring, a, sealed, content_place(a, d.id), &d.content, err) != 0)
+        unseal(ring, a, sealed, place_of(a, "documents", d.id, "content"), &d.content, err) != 0)
         return err_wrap(err, "the document's content");
     *out = d;
     return 0;

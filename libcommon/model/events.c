@@ -4,6 +4,7 @@
 #include "libcommon/model/events.h"
 #include <math.h>
 #include "libcommon/model/decisions_row.h"
+#include "libcommon/model/place.h"
 
 static const struct pg_stmt ins_events = {
     "events_append",
@@ -84,9 +85,7 @@ bool event_verify(const struct event *e, struct uuid decision, const uint8_t pre
 
 static struct str payload_place(struct arena *a, struct uuid decision, int64_t seq)
 {
-    char id[UUID_LEN + 1];
-
-    return str_of(arena_printf(a, "decision_trails:%s:%" PRId64, uuid_text(decision, id), seq));
+    return place_of(a, "decision_trails", decision, arena_printf(a, "%" PRId64, seq));
 }
 
 /* The columns of n events, each as an array of its own. */

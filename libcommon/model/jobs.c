@@ -2,6 +2,7 @@
  * row there is, also one that another transaction wrote meanwhile. */
 #include "libcommon/base/compat.h"
 #include "libcommon/model/jobs.h"
+#include "libcommon/model/place.h"
 #include "libcommon/model/sql.h"
 
 #define JOB_COLUMNS                                                                            \
@@ -65,17 +66,10 @@ static const struct pg_stmt upd_due = {
                   "$2") " FROM due WHERE job_id = due_id RETURNING " JOB_COLUMNS,
     3};
 
-static struct str place(struct arena *a, struct uuid id, const char *column)
-{
-    char text[UUID_LEN + 1];
-
-    return str_of(arena_printf(a, "jobs:%s:%s", uuid_text(id, text), column));
-}
-
 int jobs_add_insert(struct pg_batch *b, struct arena *a, const struct keyring *ring,
                     const struct job_row *j)
 {
-    struct str sealed = seal(ring, a, j->args, place(a, j->id, "args"));
+    struct str sealed = seal(ring, a, j->args, place_of(a, "jobs", j->id, "args"));
     const struct pg_param decision = j->has_decision ? pg_uuid(a, j->decision) : PG_NULL;
 
     pg_batch_add(b, &ins_job,
@@ -121,9 +115,10 @@ int jobs_read(const struct pg_result *r, int stmt, int row, struct arena *a,
     j.lease_epoch = pg_get_i64(r, stmt, row, 12);
     j.traceparent = pg_getz(r, stmt, row, 13);
     j.created_us = pg_get_i64(r, stmt, row, 14);
-    if (ring != NULL &&
-        (open_column(r, stmt, row, 5, a, ring, place(a, j.id, "args"), &j.args, err) != 0 ||
-         open_column(r, stmt, row, 9, a, ring, place(a, j.id, "result"), &j.result, err) != 0))
+    if (ring != NULL && (open_column(r, stmt, row, 5, a, ring, place_of(a, "jobs", j.id, "args"),
+                                     &j.args, err) != 0 ||
+                         open_column(r, stmt, row, 9, a, ring, place_of(a, "jobs", j.id, "result"),
+                                     &j.result, err) != 0))
         return err_wrap(err, "the job's arguments or result");
     *out = j;
     return 0;
@@ -151,7 +146,7 @@ int jobs_add_end(struct pg_batch *b, struct arena *a, const struct keyring *ring
     struct str sealed = {NULL, 0};
 
     if (result.p != NULL)
-        sealed = seal(ring, a, result, place(a, j->id, "result"));
+        sealed = seal(ring, a, result, place_of(a, "jobs", j->id, "result"));
     return pg_batch_add(b, &upd_end,
                         (struct pg_param[]){pg_uuid(a, j->id), pg_i64(a, j->lease_epoch),
                                             pg_z(status), pg_bytes(sealed.p, sealed.n),
