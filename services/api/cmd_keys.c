@@ -216,11 +216,12 @@ int command_keys(int argc, char **argv, const struct settings *set)
     static const struct {
         const char *name;
         int (*fn)(int argc, char **argv, const struct settings *set);
-    } rows[] = {{"create", create}, {"list", list}, {"revoke", revoke}};
+    } rows[] = {
+        {"create", create}, {"list", list}, {"revoke", revoke}, {"reencrypt", command_reencrypt}};
 
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(rows); i++)
         if (strcmp(argv[0], rows[i].name) == 0)
             return rows[i].fn(argc - 1, argv + 1, set);
     return complain("create --name N --role R [--tenant T] [--principal ID] [--rate N|none] "
-                    "[--expires 90d] | list | revoke ID");
+                    "[--expires 90d] | list | revoke ID | reencrypt");
 }

@@ -5,3 +5,5 @@
 
 /* keys create|list|revoke|reencrypt; argv[0] is the word after "keys". */
 int command_keys(int argc, char **argv, const struct settings *set);
+/* The last of them. */
+int command_reencrypt(int argc, char **argv, const struct settings *set);
