@@ -28,9 +28,10 @@
 struct follow {
     char step[64];
     int attempt;
-    int next;     /* index of the chunk that comes next */
-    size_t bytes; /* sent so far */
-    bool gap;     /* a chunk was missed */
+    int next;      /* index of the chunk that comes next */
+    size_t bytes;  /* sent so far */
+    bool gap;      /* a chunk was missed */
+    bool recorded; /* its event was sent: what Redis still has of it is old */
 };
 
 struct held {
@@ -147,6 +148,7 @@ static void settle_text(struct streaming *s, const char *step, struct str text)
 {
     struct follow *f = follow_of(s, step);
 
+    f->recorded = true;
     if (text.n == 0 || (!f->gap && f->bytes == text.n))
         return;
     if (f->bytes > 0 || s->resumed_within)
@@ -224,8 +226,8 @@ static void take_chunk(struct streaming *s, const cJSON *m)
     int attempt = (int)json_i64(m, "attempt", 0), index = (int)json_i64(m, "index", 0);
     struct str text = str_of(json_str(m, "text", ""));
 
-    if (json_i64(m, "seq", 0) < s->seq)
-        return; /* its step is recorded and sent */
+    if (f->recorded)
+        return;
     if (attempt != f->attempt && f->next > 0)
         send_reset(s, f->step, attempt);
     if (attempt != f->attempt) {
@@ -245,9 +247,12 @@ static void take_chunk(struct streaming *s, const cJSON *m)
 
 static void take_start(struct streaming *s, const cJSON *m)
 {
-    cJSON *o = cJSON_CreateObject();
-    cJSON *step = json_add_obj(o, "step");
+    cJSON *o, *step;
 
+    if (follow_of(s, json_str(m, "step", ""))->recorded)
+        return;
+    o = cJSON_CreateObject();
+    step = json_add_obj(o, "step");
     json_add_str(step, "action_id", json_str(m, "step", ""));
     json_add_str(step, "type", json_str(m, "type", ""));
     if (json_str(m, "name", NULL) != NULL)
