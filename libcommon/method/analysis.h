@@ -86,7 +86,8 @@ struct analysis {
     int answers_count;
     const cJSON *matrix;
     int matrix_answer, risk_answer, flip_answer;
-    double score[ALTERNATIVES_MAX];
+    double score[ALTERNATIVES_MAX]; /* among the given */
+    double score_of_all[ALTERNATIVES_MAX];
     double acceptability[ALTERNATIVES_MAX];
     int dominated_by[ALTERNATIVES_MAX]; /* -1 */
     int choice, runner_up;              /* indexes of options, given ones */
@@ -106,8 +107,8 @@ void criteria_score(struct analysis *an);
 const char *cell_source_name(enum cell_source c);
 /* risks.c */
 void risks_collect(struct analysis *an);
-/* Is option i in the comparison? One that nobody gave is left out of a comparison of unit costs:
- * it has none. */
+/* Is option i in the comparison of all? One that nobody gave is left out of a comparison of unit
+ * costs: it has none. The comparison that decides is of the given ones alone. */
 bool is_compared(const struct analysis *an, int i);
 /* calls.c: rounds of tool calls; each call is {"id", "name", "input"} in `calls` (an array). */
 int64_t calls_seed(const struct study *s, struct arena *a);

@@ -153,6 +153,14 @@ void answers_matrix(struct analysis *an)
         an->dominated_by[k] = -1;
         an->score[k] = an->acceptability[k] = NAN;
     }
+    for (int k = 0; k < an->s->options_count; k++)
+        an->score_of_all[k] = NAN;
+    int all = answer_of(an, "compare_all");
+    cJSON_ArrayForEach (row, json_get(all < 0 ? NULL : an->answers[all].output, "scores")) {
+        int k = option_named(an, json_str(row, "alternative", NULL));
+        if (k >= 0)
+            an->score_of_all[k] = json_num(row, "score", NAN);
+    }
     an->matrix_answer = answer_of(an, "compare");
     if (an->matrix_answer < 0)
         return;

@@ -193,12 +193,15 @@ static void put_scenarios(struct analysis *an, cJSON *input, const struct cash *
         }
     }
     if (c->series_years >= 1) {
-        json_add_num(flow, "cash_flow_level", 0.8);
+        double sum = c->terminal;
+        for (int t = 1; t <= c->series_years; t++)
+            sum += c->series[t];
+        json_add_num(sum >= 0 ? flow : cost, "cash_flow_level", sum >= 0 ? 0.8 : 1.2);
         if (c->series[0] < 0)
             json_add_num(cost, "outlay", -c->series[0] * c->series_share * 1.2);
     }
     if (cost->child != NULL)
-        scenario(list, tr(s, "one-time costs +20%", "一次性支出增加20%"), cost);
+        scenario(list, tr(s, "costs +20%", "支出增加20%"), cost);
     else
         cJSON_Delete(cost);
     if (flow->child != NULL)
@@ -508,22 +511,46 @@ static int impact_for(const struct option *o, int impact)
     return MIN(MAX(impact, 1), 5);
 }
 
+/* What staying as one is is worth, when that was said: 0 else. */
+static double worth_of_staying(const struct analysis *an)
+{
+    for (int i = 0; i < an->s->options_count; i++) {
+        const struct option *o = &an->s->options[i];
+        if (o->given && o->kind == OPTION_DO_NOTHING && o->cash.known && !isnan(an->value[i].npv))
+            return an->value[i].npv;
+    }
+    return 0;
+}
+
+/* How likely the outlay is lost: by the nearest break-even, or by the gain over staying. */
+static int probability_of_loss(const struct analysis *an, int i)
+{
+    const struct valued *v = &an->value[i];
+    double stay = worth_of_staying(an), outlay = an->s->options[i].cash.outlay;
+
+    if (isnan(v->npv))
+        return 3;
+    if (v->npv < stay)
+        return 5;
+    if (stay != 0)
+        return probability_of_margin((v->npv - stay) / outlay);
+    return isnan(v->margin) ? 3 : probability_of_margin(v->margin);
+}
+
 static void own_risks(struct analysis *an, cJSON *list, int i)
 {
     const struct study *s = an->s;
     const struct option *o = &s->options[i];
-    const struct valued *v = &an->value[i];
-    double reference = reference_amount(s);
+    double reference = reference_amount(s), npv = an->value[i].npv;
+    bool units = o->cash.per_unit;
 
     if (o->infeasible)
         push_risk(list, tr(s, "over the limit", "超出限额"), 5, 4, NAN);
-    if (acts(o) && o->cash.known && !o->cash.per_unit && o->cash.outlay > 0 && reference > 0)
+    if (acts(o) && o->cash.known && !units && o->cash.outlay > 0 && reference > 0)
         push_risk(list, tr(s, "the outlay is not earned back", "投入无法收回"),
-                  isnan(v->npv)      ? 3
-                  : v->npv < 0       ? 5
-                  : isnan(v->margin) ? 3
-                                     : probability_of_margin(v->margin),
-                  3, o->cash.outlay);
+                  probability_of_loss(an, i), 3, o->cash.outlay);
+    if (!acts(o) && o->cash.known && !units && npv < 0 && reference > 0)
+        push_risk(list, tr(s, "staying costs money", "维持现状持续亏损"), 5, 3, -npv);
     for (int k = 0; k < an->risks_count && acts(o); k++) {
         const struct risk *r = &an->risks[k];
         if (r->options == 0 || (r->options & (1u << i)) != 0)
@@ -562,10 +589,10 @@ bool is_compared(const struct analysis *an, int i)
     return an->s->options[i].given || !units;
 }
 
-void calls_matrix(struct analysis *an, cJSON *calls)
+static void call_matrix(struct analysis *an, cJSON *calls, bool all)
 {
     const struct study *s = an->s;
-    cJSON *input = add_call(calls, "compare", "decision_matrix");
+    cJSON *input = add_call(calls, all ? "compare_all" : "compare", "decision_matrix");
     cJSON *names = json_add_arr(input, "alternatives"), *criteria = json_add_arr(input, "criteria");
     cJSON *scores = json_add_arr(input, "scores");
 
@@ -581,7 +608,7 @@ void calls_matrix(struct analysis *an, cJSON *calls)
         cJSON_AddItemToArray(criteria, o);
     }
     for (int i = 0; i < s->options_count; i++) {
-        if (!is_compared(an, i))
+        if (all ? !is_compared(an, i) : !s->options[i].given)
             continue;
         cJSON *row = cJSON_CreateArray();
         json_push_str(names, text_cut(an->a, s->options[i].name, 190));
@@ -593,10 +620,23 @@ void calls_matrix(struct analysis *an, cJSON *calls)
     json_add_str(json_add_obj(input, "weighting"), "method", "direct");
     json_add_str(input, "normalisation", "range");
     json_add_str(input, "method", "weighted_sum");
+    if (all)
+        return;
     json_add_bool(input, "sensitivity", true);
     cJSON *smaa = json_add_obj(input, "smaa");
     json_add_num(smaa, "samples", SMAA_SAMPLES);
     json_add_num(smaa, "seed", (double)an->seed);
+}
+
+void calls_matrix(struct analysis *an, cJSON *calls)
+{
+    int others = 0;
+
+    for (int i = 0; i < an->s->options_count; i++)
+        others += !an->s->options[i].given && is_compared(an, i);
+    call_matrix(an, calls, false);
+    if (others > 0)
+        call_matrix(an, calls, true);
 }
 
 /* Where the choice and the option that comes nearest to it in value are worth the same. */

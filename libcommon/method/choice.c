@@ -137,7 +137,7 @@ void choice_make(struct analysis *an)
     an->rival = nearest_value(an);
     an->best_overall = an->choice;
     for (int i = 0; i < an->s->options_count; i++)
-        if (!an->s->options[i].given && is_compared(an, i) &&
-            score_of(an, i) > score_of(an, an->best_overall) + CLOSE)
+        if (!an->s->options[i].given &&
+            an->score_of_all[i] > an->score_of_all[an->best_overall] + CLOSE)
             an->best_overall = i;
 }

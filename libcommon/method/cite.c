@@ -117,8 +117,24 @@ static bool ends_sentence(struct str t, size_t *mark)
     return *mark > 0;
 }
 
+/* "[E1][E2]" as "[E1,E2]". */
+static const char *joined(struct record *r, const char *cites)
+{
+    char *out = arena_strdup(r->an->a, cites);
+    size_t n = 0;
+
+    for (const char *p = cites; *p != '\0'; p++) {
+        bool seam = p[0] == ']' && p[1] == '[';
+        out[n++] = seam ? ',' : *p;
+        p += seam;
+    }
+    out[n] = '\0';
+    return out;
+}
+
 const char *cited(struct record *r, const char *text, const char *cites, size_t chars)
 {
+    cites = joined(r, cites);
     size_t mark, room = utf8_chars(str_of(cites)) + 3;
     struct str t = str_of(text_cut(r->an->a, text, chars > room ? chars - room : chars));
 

@@ -387,28 +387,84 @@ static struct str text_of(const struct study *s, int source, size_t segment)
     return (struct str){s->sources[source].n.text.p + g->start, g->end - g->start};
 }
 
-/* "7 of 40", "40家中有7家": a count behind a rate. */
-static bool has_count(struct str t)
+static double number_at(struct str t, size_t *p)
 {
-    for (size_t p = 0; p + 4 < t.n; p++) {
-        if (!unicode_digit((unsigned char)t.p[p]))
+    double v = 0;
+
+    while (*p < t.n && unicode_digit((unsigned char)t.p[*p]) && v < 1e9)
+        v = v * 10 + (t.p[(*p)++] - '0');
+    return v;
+}
+
+static bool count_english(struct str rest, double *of)
+{
+    static const char *const words[] = {" of ", " out of ", " of the ", " of our "};
+    static const char *const numerals[] = {"two",   "three", "four", "five", "six",
+                                           "seven", "eight", "nine", "ten"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        size_t p = strlen(words[i]);
+        if (!str_starts(rest, str_of(words[i])))
             continue;
-        size_t q = p;
-        while (q < t.n && unicode_digit((unsigned char)t.p[q]))
-            q++;
-        struct str rest = {t.p + q, t.n - q};
-        bool of = str_starts(rest, STR(" of ")) || str_starts(rest, STR(" out of ")) ||
-                  str_starts(rest, STR("家中"));
-        size_t digits = of ? (size_t)(rest.p - t.p) + (str_starts(rest, STR(" out of ")) ? 8
-                                                       : str_starts(rest, STR(" of "))   ? 4
-                                                                                         : 6)
-                           : 0;
-        if (of && digits < t.n &&
-            (unicode_digit((unsigned char)t.p[digits]) || str_starts(rest, STR("家中"))))
-            return true;
-        p = q;
+        if (p < rest.n && unicode_digit((unsigned char)rest.p[p])) {
+            *of = number_at(rest, &p);
+            return *of > 0 && !(p < rest.n && (rest.p[p] == '.' || rest.p[p] == '%'));
+        }
+        for (size_t k = 0; k < ARRAY_LEN(numerals); k++)
+            if (lex_match(numerals[k], rest, p) > 0) {
+                *of = (double)k + 2;
+                return true;
+            }
     }
     return false;
+}
+
+/* 40家中有7家, 40个项目中7个 */
+static bool count_chinese(struct str rest, double *hits)
+{
+    ptrdiff_t in = str_find(rest, STR("中"));
+
+    if (in < 0 || in > 18 || rest.n == 0 || (unsigned char)rest.p[0] < 0x80)
+        return false;
+    size_t p = (size_t)in + 3;
+    struct str tail = {rest.p + p, rest.n - p};
+    if (str_starts(tail, STR("有")) || str_starts(tail, STR("仅")))
+        p += 3;
+    if (p >= rest.n || !unicode_digit((unsigned char)rest.p[p]))
+        return false;
+    *hits = number_at(rest, &p);
+    return true;
+}
+
+bool count_in(struct str t, double *hits, double *of)
+{
+    for (size_t p = 0; p < t.n;) {
+        if (!unicode_digit((unsigned char)t.p[p]) ||
+            (p > 0 && (unicode_alnum((unsigned char)t.p[p - 1]) || t.p[p - 1] == '.'))) {
+            p++;
+            continue;
+        }
+        double first = number_at(t, &p), second;
+        struct str rest = {t.p + p, t.n - p};
+        if (count_english(rest, &second) && first <= second) {
+            *hits = first;
+            *of = second;
+            return true;
+        }
+        if (count_chinese(rest, &second) && second <= first) {
+            *hits = second;
+            *of = first;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_count(struct str t)
+{
+    double hits, of;
+
+    return count_in(t, &hits, &of);
 }
 
 /* One finding for each segment of the sources for which the word list fires. */
@@ -457,6 +513,11 @@ static void detect_small_samples(struct study *s)
         bool count = k->origin >= 0 && k->table < 0 && k->f.unit == FIGURE_NUMBER &&
                      v == floor(v) && v > 0 && v < SMALL;
         size_t end = MIN(k->f.end + 24, k->text.n);
+        double hits, of; /* of "3 of 4" the 4 is the sample */
+
+        if (count && count_in((struct str){k->text.p + k->f.start, end - k->f.start}, &hits, &of) &&
+            hits == v && of != v)
+            continue;
 
         while (count && end < k->text.n && ((unsigned char)k->text.p[end] & 0xC0) == 0x80)
             end++;

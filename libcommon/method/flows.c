@@ -96,6 +96,22 @@ static bool has_amount(const struct cash *c, double value)
     return false;
 }
 
+/* The same amount told by another source, or once in the query and once in the context. Two keys of
+ * the context are two amounts, however equal. */
+static bool is_retold(const struct study *s, const struct cash *c, const struct fact *k)
+{
+    for (int i = 0; i < c->count; i++) {
+        const struct cash_item *item = &c->items[i];
+        bool yearly = item->to < 0 || item->to > item->from;
+        bool own_list = item->fact >= 0 && s->facts[item->fact].origin == FROM_CONTEXT &&
+                        k->origin == FROM_CONTEXT;
+        if (!own_list && yearly == is_recurring(k) &&
+            about_equal(item->value, fabs(by_year(k, k->f.value))))
+            return true;
+    }
+    return false;
+}
+
 /* The only option that does something: what names no option belongs to it. */
 static int sole_action(const struct study *s)
 {
@@ -183,7 +199,7 @@ static void add_fact_items(struct study *s, int i)
 
         if (!is_cash_fact(s, k) || !falls_to(s, k, i) || k->f.value == 0)
             continue;
-        if (has_amount(c, k->f.value) ||
+        if (is_retold(s, c, k) ||
             (once && class != CASH_IN && c->series_years >= 0 && c->series[0] < 0))
             continue;
         struct cash_item *item = add_item(c, label_of(s, k), measures[k->measure].id, k->f.value,
@@ -437,12 +453,25 @@ static void settle(struct study *s, int i, int common)
         c->gap = s->zh ? "没有现金流数据" : "no cash flow was given";
     } else if (open && c->years == 0) {
         c->gap = s->zh ? "没有给出年限" : "no horizon was given for its yearly amounts";
-    } else if (!in && !c->per_unit && o->kind != OPTION_DO_NOTHING) {
+    } else if (!in && !c->per_unit && o->kind != OPTION_DO_NOTHING &&
+               !lex_has(LEX_EXIT, str_of(o->name))) {
         c->gap = s->zh ? "只有支出，没有收益数据" : "only costs were given, no inflow";
     } else {
         c->known = true;
     }
     c->years = MAX(c->years, 1);
+}
+
+/* Staying as one is counts as zero only where nobody says what staying costs. */
+static void drop_baselines(struct study *s)
+{
+    bool known = false;
+
+    for (int i = 0; i < s->options_count; i++)
+        known = known || (s->options[i].given && s->options[i].kind == OPTION_DO_NOTHING &&
+                          s->options[i].cash.known);
+    for (int i = 0; known && i < s->options_count; i++)
+        s->options[i].cash.baseline = false;
 }
 
 static double yearly_units(const struct study *s)
@@ -595,6 +624,7 @@ void cash_build(struct study *s)
     int common = common_horizon(s);
     for (int i = 0; i < s->options_count; i++)
         settle(s, i, common);
+    drop_baselines(s);
 }
 
 static int best_unbeaten(const struct study *s, enum measure m)

@@ -385,6 +385,32 @@ static void write_conflicts(struct record *r, cJSON *info)
     }
 }
 
+static void write_base_rates(struct record *r, cJSON *list)
+{
+    const struct study *s = r->s;
+
+    for (int i = 0; i < s->sources_count; i++) {
+        for (size_t g = 0; g < s->sources[i].segs.count && cJSON_GetArraySize(list) < 8; g++) {
+            const struct segment *seg = &s->sources[i].segs.at[g];
+            struct str t = {s->sources[i].n.text.p + seg->start, seg->end - seg->start};
+            double hits, of;
+            if (seg->kind == SEGMENT_ROW || !count_in(t, &hits, &of) || of <= 0)
+                continue;
+            const char *cite = cite_segment(r, i, (int)g, 0);
+            size_t n = strlen(cite);
+            cJSON *o = cJSON_CreateObject();
+            json_add_str(o, "reference_class",
+                         text_cut(r->an->a, arena_strndup(r->an->a, t.p, t.n), SHORT));
+            json_add_num(o, "rate", hits / of);
+            json_add_num(o, "n", of);
+            cJSON *evidence = json_add_arr(o, "evidence");
+            if (n > 2)
+                json_push_str(evidence, arena_strndup(r->an->a, cite + 1, n - 2));
+            cJSON_AddItemToArray(list, o);
+        }
+    }
+}
+
 static void write_information(struct record *r, cJSON *d)
 {
     const struct study *s = r->s;
@@ -402,7 +428,7 @@ static void write_information(struct record *r, cJSON *d)
         cJSON_AddItemToArray(missing, o);
     }
     write_conflicts(r, info);
-    json_add_arr(info, "base_rates");
+    write_base_rates(r, json_add_arr(info, "base_rates"));
 }
 
 static void add_uncertainty(cJSON *list, const char *name, double low, double base, double high,
@@ -433,9 +459,8 @@ static void write_uncertainties(struct record *r, cJSON *d)
             list,
             text_cut(r->an->a, say(s, tr(s, "value of %s", "%s的价值"), s->options[i].name), 100),
             MIN(v->low_npv, v->npv), v->npv, MAX(v->high_npv, v->npv), currency,
-            tr(s,
-               "scenarios: one-time costs +20%, inflows -20%, claims in full where there are any",
-               "情景：一次性支出增加20%、流入减少20%、主张全部实现（如有）"));
+            tr(s, "scenarios: costs +20%, inflows -20%, claims in full where there are any",
+               "情景：支出增加20%、流入减少20%、主张全部实现（如有）"));
     }
     for (int i = 0; i < s->facts_count && cJSON_GetArraySize(list) < 12; i++) {
         const struct fact *k = &s->facts[i];

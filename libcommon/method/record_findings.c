@@ -6,7 +6,7 @@
 #include "libcommon/method/units.h"
 
 #define FINDING_CHARS 600
-#define FINDINGS_MAX 30
+#define FINDINGS_MAX 36
 
 static bool room(const cJSON *list)
 {
@@ -405,6 +405,70 @@ static void quote_findings(struct record *r, cJSON *list)
     }
 }
 
+/* What a calculation took from a document, in its own words. */
+static void used_findings(struct record *r, cJSON *list)
+{
+    const struct study *s = r->s;
+    int n = 0;
+
+    for (int i = 0; i < s->options_count; i++) {
+        const struct cash *c = &s->options[i].cash;
+        for (int k = -1; k < c->count && n < 8 && room(list); k++) {
+            int fact = k >= 0 ? c->items[k].fact : c->series_years >= 1 ? c->series_fact : -1;
+            if (fact < 0 || s->facts[fact].origin < 0 || s->facts[fact].evidence > 0)
+                continue;
+            const struct fact *f = &s->facts[fact];
+            const char *what = k >= 0             ? c->items[k].label
+                               : f->label != NULL ? f->label
+                                                  : tr(s, "cash flow", "现金流");
+            push_text(r, list,
+                      cited(r,
+                            say(s, tr(s, "%s of %s is %s.", "%2$s的%1$s为%3$s。"), what,
+                                s->options[i].name, fact_value_text(s, f)),
+                            cite_fact(r, fact), FINDING_CHARS),
+                      FINDING_CHARS);
+            n++;
+        }
+    }
+}
+
+static void flip_findings(struct record *r, cJSON *list)
+{
+    for (int i = 0; i < r->an->flips_count && i < 4; i++)
+        if (strcmp(r->an->flips[i].kind, "assumption") == 0)
+            push_text(r, list, record_flip_text(r, &r->an->flips[i]), FINDING_CHARS);
+}
+
+static bool is_cited(const struct study *s, int document)
+{
+    for (int i = 0; i < s->cited_count; i++)
+        if (s->sources[s->cited[i].source].document == document)
+            return true;
+    for (int i = 0; i < s->facts_count; i++)
+        if (s->facts[i].evidence > 0 && s->facts[i].origin >= 0 &&
+            s->sources[s->facts[i].origin].document == document)
+            return true;
+    return false;
+}
+
+/* Each document that was supplied is quoted at least once. */
+static void rest_findings(struct record *r, cJSON *list)
+{
+    const struct study *s = r->s;
+
+    for (int i = 0; i < s->quotes_count; i++) {
+        const struct quote *q = &s->quotes[i];
+        if (!s->sources[q->source].supplied || is_cited(s, s->sources[q->source].document))
+            continue;
+        push_text(r, list,
+                  cited(r,
+                        say(s, tr(s, "%s says: \"%s\"", "%s称：“%s”"), s->sources[q->source].title,
+                            quoted(r, q->source, q->segment)),
+                        cite_segment(r, q->source, q->segment, 0), FINDING_CHARS),
+                  FINDING_CHARS);
+    }
+}
+
 static void missing_findings(struct record *r, cJSON *list)
 {
     const struct study *s = r->s;
@@ -437,6 +501,7 @@ void record_findings(struct record *r, cJSON *list)
     freed_finding(r, list);
     price_findings(r, list);
     detector_findings(r, list);
+    flip_findings(r, list);
     unit_notes(r, list);
     drift_finding(r, list);
     dominated_findings(r, list);
@@ -445,7 +510,9 @@ void record_findings(struct record *r, cJSON *list)
             if (r->s->options[i].given && room(list))
                 of_option[k](r, list, i);
     missing_findings(r, list);
+    used_findings(r, list);
     quote_findings(r, list);
+    rest_findings(r, list);
     if (list->child == NULL)
         push_text(r, list, no_data(r, tr(r->s, "any option", "任何方案")), FINDING_CHARS);
 }

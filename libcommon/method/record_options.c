@@ -160,7 +160,7 @@ void record_alternatives(struct record *r, cJSON *decision)
                                         : NULL;
         json_add_str(a, "why_not", why);
         json_add_str(a, "dominated_by", by >= 0 ? s->options[by].name : NULL);
-        json_add_num(a, "score", r->an->score[i]);
+        json_add_num(a, "score", isnan(r->an->score[i]) ? r->an->score_of_all[i] : r->an->score[i]);
         json_add_num(a, "expected_value", r->an->value[i].npv);
         cJSON_AddItemToArray(list, a);
     }

@@ -243,6 +243,8 @@ __attribute__((format_arg(2), format_arg(3))) static inline const char *tr(const
 const char *say(const struct study *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Cut at a word to so many characters, with … when something was cut. */
 const char *text_cut(struct arena *a, const char *text, size_t chars);
+/* "7 of 40", "40家中有7家" in a text: the first one; false when there is none. */
+bool count_in(struct str text, double *hits, double *of);
 /* findings.c */
 void findings_make(struct study *s);
 void study_miss(struct study *s, const char *what, const char *why, bool could_change);
