@@ -13,11 +13,14 @@
 
 #define LAST_TOKENS 8000     /* what the last call should be able to write */
 #define LAST_TOKENS_MIN 1000 /* below that it is not made */
+#define MESSAGE_FRAME 30     /* bytes of {"role":"user","content":[]} */
 #define OFFLINE_EXTRA 3      /* the analyst ends by itself in three turns, and they cost nothing */
 
 static int64_t request_bytes(struct engine *e, struct talk *t)
 {
-    return (int64_t)(t->system.n + talk_tools(e, t).n + t->bytes + t->pending.n);
+    size_t to_come = t->pending.n > 0 ? t->pending.n + MESSAGE_FRAME : 0;
+
+    return (int64_t)(t->system.n + talk_tools(e, t).n + t->bytes + to_come);
 }
 
 static int64_t input_estimate(struct engine *e, struct talk *t)

@@ -166,8 +166,7 @@ static void turn_submit(struct engine *e, struct talk *t, const cJSON *input)
     answer = json_own(scratch, cJSON_Duplicate(input, true));
     if (strcmp(e->provider, "offline") != 0) /* the analyst numbers its evidence by itself */
         evidence_complete(e, answer);
-    if (decision_validate(answer, &ctx, scratch, &faults) == 0 && cJSON_GetArraySize(faults) == 0 &&
-        e->strategy->check != NULL)
+    if (decision_validate(answer, &ctx, scratch, &faults) == 0 && e->strategy->check != NULL)
         e->strategy->check(e, answer, faults);
     if (!cJSON_IsObject(answer) || cJSON_GetArraySize(faults) > 0) {
         turn_repair(e, t, faults);

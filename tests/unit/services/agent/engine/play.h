@@ -275,6 +275,30 @@ static UNUSED struct str play_file(struct arena *a, const char *path)
     return text;
 }
 
+/* An answer to brief 04 that the validator lets pass without sources or tools: the example of the
+ * brief without its quotes and documents, its flip points and the figures that have no citation. */
+static UNUSED cJSON *play_decision(struct arena *a)
+{
+    struct str text = play_file(a, "tests/data/briefs/04-kill-or-continue/example-answer.json");
+    cJSON *d, *item;
+    struct err err;
+
+    assert_int_equal(json_parse(a, text, JSON_DEPTH_MAX, &d, &err), 0);
+    cJSON_ReplaceItemInObjectCaseSensitive(
+        json_get(d, "situation_analysis"), "summary",
+        cJSON_CreateString("Which of three ways costs least from today on?"));
+    cJSON_ArrayForEach (item, json_get(d, "sensitivity")) {
+        cJSON_ReplaceItemInObjectCaseSensitive(item, "flip_at", cJSON_CreateNull());
+    }
+    cJSON_ArrayForEach (item, json_get(d, "evidence")) {
+        cJSON_DeleteItemFromObjectCaseSensitive(item, "quote");
+        cJSON_ReplaceItemInObjectCaseSensitive(item, "kind", cJSON_CreateString("assumption"));
+    }
+    cJSON_ReplaceItemInObjectCaseSensitive(json_at(d, "/risk_assessment/risk_factors/1"), "reason",
+                                           cJSON_CreateString("A single quote without a range."));
+    return d;
+}
+
 static UNUSED uint64_t play_hash(const struct engine *e)
 {
     uint8_t h[8];

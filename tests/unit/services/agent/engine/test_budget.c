@@ -19,7 +19,7 @@ static const char *submit(struct play *p)
     return arena_printf(
         p->a,
         "[{\"type\":\"tool_use\",\"id\":\"tu_end\",\"name\":\"submit_decision\",\"input\":%s}]",
-        play_file(p->a, "tests/data/briefs/04-kill-or-continue/example-answer.json").p);
+        json_print(p->a, play_decision(p->a)).p);
 }
 
 /* The next open model call; it stays open. */

@@ -7,7 +7,7 @@
 
 static const char *scripted_answer(struct play *p)
 {
-    return play_file(p->a, "tests/data/briefs/04-kill-or-continue/example-answer.json").p;
+    return json_print(p->a, play_decision(p->a)).p;
 }
 
 /* The answer depends on how many came before alone, as told by the engine: so a new life goes on.
@@ -225,10 +225,6 @@ static void test_engine__a_log_with_other_decisions_is_followed(void **state)
                                        scripted_answer(&p)),
                           "tool_use"));
     assert_true(engine_next(p.e, &next));
-    if (next.kind == ACTION_RECORD) { /* soft faults came first: also fine */
-        play_done(&p);
-        return;
-    }
     assert_int_equal(next.kind, ACTION_FINISH);
     play_must(&p, EV_REPAIR, NULL, next.id,
               "{\"faults\":[{\"field\":\"/x\",\"message\":\"old rule\"}],\"attempt\":1}");

@@ -7,8 +7,7 @@
 
 static const char *submit(struct play *p)
 {
-    struct str answer =
-        play_file(p->a, "tests/data/briefs/04-kill-or-continue/example-answer.json");
+    struct str answer = json_print(p->a, play_decision(p->a));
 
     return arena_printf(p->a,
                         "[{\"type\":\"text\",\"text\":\"Done.\"},{\"type\":\"tool_use\",\"id\":"
@@ -110,8 +109,7 @@ static void test_react__an_answer_in_words_is_read_too(void **state)
     (void)state;
     start(&p);
     for (int i = 0; i < 3 && !play_ended(&p); i++) {
-        struct str answer =
-            play_file(p.a, "tests/data/briefs/04-kill-or-continue/example-answer.json");
+        struct str answer = json_print(p.a, play_decision(p.a));
 
         buf_init(&b, 1 << 20);
         buf_puts(&b, "[{\"type\":\"text\",\"text\":");
@@ -369,7 +367,7 @@ static void test_react__degraded_and_offline_are_told_apart(void **state)
     (void)state;
     start(&p);
     m = play_take(&p, ACTION_MODEL, NULL);
-    answer = play_file(p.a, "tests/data/briefs/04-kill-or-continue/example-answer.json");
+    answer = json_print(p.a, play_decision(p.a));
     for (int i = 0; i < 2 && !play_ended(&p); i++) {
         play_must(
             &p, EV_REASON, "model", m.id,
@@ -423,11 +421,11 @@ static void test_react__a_cited_source_gets_its_entry(void **state)
     start(&p);
     play_answer(&p, "[" TOOL_BLOCK("tu_1", "calculator", "{\"expression\":\"1\"}") "]", "tool_use");
     play_observe(&p, "calculator", "{\"value\":1}");
-    answer = play_file(p.a, "tests/data/briefs/04-kill-or-continue/example-answer.json").p;
-    at = strstr(answer, "\"id\": \"E1\"");
+    answer = json_print(p.a, play_decision(p.a)).p;
+    at = strstr(answer, "\"id\":\"E1\"");
     assert_non_null(at);
-    answer = arena_printf(p.a, "%.*s\"id\": \"E99\"%s", (int)(at - answer), answer,
-                          at + strlen("\"id\": \"E1\""));
+    answer = arena_printf(p.a, "%.*s\"id\":\"E99\"%s", (int)(at - answer), answer,
+                          at + strlen("\"id\":\"E1\""));
     for (int i = 0; i < 3 && !play_ended(&p); i++)
         play_answer(
             &p,
