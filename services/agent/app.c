@@ -91,7 +91,7 @@ static void make_tools(struct app *app)
         tools[app->tool_count++] = (struct engine_tool){
             .name = s->name,
             .description = s->description,
-            .input_schema = json_print(app->arena, skill_input_schema(s)),
+            .input_schema = skill_model_schema(s),
             .side_effects = s->side_effects,
         };
     }
