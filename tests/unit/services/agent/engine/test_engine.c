@@ -409,7 +409,7 @@ static void test_engine__no_sequence_of_events_breaks_it(void **state)
 {
     const char *many = getenv("ENGINE_RANDOM_RUNS");
     static const char *const modes[] = {"react", "plan_and_execute", "council"};
-    int64_t runs = 600;
+    int64_t runs = 300;
 
     (void)state;
     if (many != NULL)
