@@ -546,6 +546,7 @@ static void detect_interest(struct study *s)
         if (f == NULL)
             return;
         f->source = i;
+        f->segment = s->sources[i].segs.count > 0 ? 0 : -1;
         f->message = say(s,
                          tr(s,
                             "%s comes from a seller or adviser with an interest; its figures rank "
@@ -613,6 +614,26 @@ static void miss_cash(struct study *s)
                    false);
 }
 
+/* Who commits, and by when. */
+static void miss_commitment(struct study *s)
+{
+    static const char *const owners[] = {"decision_owner", "owner", "决策人", "负责人"};
+    static const char *const dates[] = {"deadline", "answer_due", "due",  "decide_by",
+                                        "due_date", "截止日期",   "期限", "答复期限"};
+    bool owner = false, date = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(owners); i++)
+        owner = owner || json_str(s->context, owners[i], NULL) != NULL;
+    for (size_t i = 0; i < ARRAY_LEN(dates); i++)
+        date = date || json_str(s->context, dates[i], NULL) != NULL;
+    if (!owner)
+        study_miss(s, tr(s, "owner of the decision", "决策负责人"),
+                   tr(s, "nobody is named to commit", "未指明由谁承诺"), false);
+    if (!date)
+        study_miss(s, tr(s, "deadline of the decision", "决策期限"),
+                   tr(s, "no date was given", "未给出日期"), false);
+}
+
 static void miss_currency(struct study *s)
 {
     bool converted = false;
@@ -640,7 +661,8 @@ void findings_make(struct study *s)
     static void (*const after_cash[])(struct study *) = {
         detect_limits,        detect_sunk,       detect_allocated, detect_base_rate,
         detect_small_samples, detect_interest,   detect_pressure,  detect_superlatives,
-        detect_instructions,  detect_unreviewed, miss_cash,        miss_currency};
+        detect_instructions,  detect_unreviewed, miss_cash,        miss_commitment,
+        miss_currency};
 
     for (size_t i = 0; i < ARRAY_LEN(before_cash); i++)
         before_cash[i](s);

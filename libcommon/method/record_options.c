@@ -245,6 +245,16 @@ static void stop_rules(struct record *r, cJSON *rules)
                                          FIGURE_RATIO, NULL)),
                         cite_answer(r, n, NAN, NULL), SHORT),
                   SHORT);
+    for (int i = 0; rules->child == NULL && i < r->an->flips_count; i++) {
+        const struct flip *f = &r->an->flips[i];
+        if (strcmp(f->kind, "assumption") == 0)
+            push_text(r, rules,
+                      cited(r,
+                            say(s, tr(s, "Stop if %s reaches %s.", "若%s达到%s，则停止。"),
+                                f->driver, flip_amount(r, f, f->at)),
+                            cite_answer(r, f->answer, NAN, NULL), SHORT),
+                      SHORT);
+    }
     if (rules->child == NULL)
         push_text(r, rules, no_data(r, tr(s, "a stop rule with a number", "含数值的停止规则")),
                   SHORT);
