@@ -148,7 +148,8 @@ struct action {
     } record;
 };
 
-/* request: {query, options?, context?, decision_type, documents?, lang?} (the parsed decision).
+/* request: {query, options?, context?, decision_type, documents?, lang?, history?} (the parsed
+ * decision; history: [{role, content}] of its session).
  * Both arguments outlive the engine; its memory is in `a`. */
 struct engine *engine_new(struct arena *a, const struct engine_settings *s, const cJSON *request);
 

@@ -6,42 +6,59 @@
 
 #define FILLED_MAX (8u * 1024 * 1024)
 
-#define PROMPTS(X)        \
-    X(bias_check)         \
-    X(council_customer)   \
-    X(council_finance)    \
-    X(council_legal)      \
-    X(council_operations) \
-    X(council_people)     \
-    X(council_risk)       \
-    X(devils_advocate)    \
-    X(general)            \
-    X(investment)         \
-    X(last_call)          \
-    X(nudge)              \
-    X(plan_and_execute)   \
-    X(premortem)          \
-    X(question)           \
-    X(react)              \
-    X(reference_class)    \
-    X(repair)             \
-    X(replan)             \
-    X(risk)               \
-    X(strategy)           \
-    X(submit)             \
-    X(synthesis)          \
-    X(system)
-
-#define X(name) EMBED(prompt_##name, "services/agent/engine/prompts/v1/" #name ".txt");
-PROMPTS(X)
-#undef X
+/* Written out, so that make sees which files this one is made of. */
+EMBED(prompt_bias_check, "services/agent/engine/prompts/v1/bias_check.txt");
+EMBED(prompt_council_customer, "services/agent/engine/prompts/v1/council_customer.txt");
+EMBED(prompt_council_finance, "services/agent/engine/prompts/v1/council_finance.txt");
+EMBED(prompt_council_legal, "services/agent/engine/prompts/v1/council_legal.txt");
+EMBED(prompt_council_operations, "services/agent/engine/prompts/v1/council_operations.txt");
+EMBED(prompt_council_people, "services/agent/engine/prompts/v1/council_people.txt");
+EMBED(prompt_council_risk, "services/agent/engine/prompts/v1/council_risk.txt");
+EMBED(prompt_devils_advocate, "services/agent/engine/prompts/v1/devils_advocate.txt");
+EMBED(prompt_general, "services/agent/engine/prompts/v1/general.txt");
+EMBED(prompt_investment, "services/agent/engine/prompts/v1/investment.txt");
+EMBED(prompt_last_call, "services/agent/engine/prompts/v1/last_call.txt");
+EMBED(prompt_nudge, "services/agent/engine/prompts/v1/nudge.txt");
+EMBED(prompt_plan_and_execute, "services/agent/engine/prompts/v1/plan_and_execute.txt");
+EMBED(prompt_premortem, "services/agent/engine/prompts/v1/premortem.txt");
+EMBED(prompt_question, "services/agent/engine/prompts/v1/question.txt");
+EMBED(prompt_react, "services/agent/engine/prompts/v1/react.txt");
+EMBED(prompt_reference_class, "services/agent/engine/prompts/v1/reference_class.txt");
+EMBED(prompt_repair, "services/agent/engine/prompts/v1/repair.txt");
+EMBED(prompt_replan, "services/agent/engine/prompts/v1/replan.txt");
+EMBED(prompt_risk, "services/agent/engine/prompts/v1/risk.txt");
+EMBED(prompt_strategy, "services/agent/engine/prompts/v1/strategy.txt");
+EMBED(prompt_submit, "services/agent/engine/prompts/v1/submit.txt");
+EMBED(prompt_synthesis, "services/agent/engine/prompts/v1/synthesis.txt");
+EMBED(prompt_system, "services/agent/engine/prompts/v1/system.txt");
 
 static const struct prompt {
     const char *name, *text;
 } prompts[] = {
-#define X(name) {#name, embed_prompt_##name},
-    PROMPTS(X)
-#undef X
+    {"bias_check", embed_prompt_bias_check},
+    {"council_customer", embed_prompt_council_customer},
+    {"council_finance", embed_prompt_council_finance},
+    {"council_legal", embed_prompt_council_legal},
+    {"council_operations", embed_prompt_council_operations},
+    {"council_people", embed_prompt_council_people},
+    {"council_risk", embed_prompt_council_risk},
+    {"devils_advocate", embed_prompt_devils_advocate},
+    {"general", embed_prompt_general},
+    {"investment", embed_prompt_investment},
+    {"last_call", embed_prompt_last_call},
+    {"nudge", embed_prompt_nudge},
+    {"plan_and_execute", embed_prompt_plan_and_execute},
+    {"premortem", embed_prompt_premortem},
+    {"question", embed_prompt_question},
+    {"react", embed_prompt_react},
+    {"reference_class", embed_prompt_reference_class},
+    {"repair", embed_prompt_repair},
+    {"replan", embed_prompt_replan},
+    {"risk", embed_prompt_risk},
+    {"strategy", embed_prompt_strategy},
+    {"submit", embed_prompt_submit},
+    {"synthesis", embed_prompt_synthesis},
+    {"system", embed_prompt_system},
 };
 
 const char *prompt_builtin(const char *version, const char *name)

@@ -232,12 +232,14 @@ void act_drop_work(struct engine *e);
 void act_ended(struct act *a); /* lets go of what only an open call needs */
 void act_yield(struct engine *e, struct act *a, struct action *out);
 
-/* --- prompt.c, source.c: texts ------------------------------------------------------------------
+/* --- talk.c, question.c, source.c: texts
+ * ------------------------------------------------------------------
  */
 
 /* The system text, the tools and the first user message's blocks, once strategy and findings are
  * known. */
 void talk_begin(struct engine *e);
+struct str question_text(struct engine *e, struct arena *a);
 void talk_init(struct engine *e, struct talk *t, const struct view *view);
 /* A text block; a tool_result block: into the pending user message. */
 void talk_text(struct talk *t, struct str text);

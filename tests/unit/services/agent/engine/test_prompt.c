@@ -84,6 +84,22 @@ static void test_prompt__the_first_message_has_all_that_was_asked(void **state)
     play_done(&p);
 }
 
+static void test_prompt__a_session_goes_on_from_what_was_said(void **state)
+{
+    struct play p;
+    const char *text =
+        first_message(&p,
+                      "{\"query\":\"And the "
+                      "van?\",\"history\":[{\"role\":\"user\",\"content\":\"Buy the truck?\"},"
+                      "{\"role\":\"assistant\",\"content\":\"Lease it.\"},{\"role\":\"user\"},7]}",
+                      NULL);
+
+    (void)state;
+    assert_non_null(
+        strstr(text, "- the asker: \\\"Buy the truck?\\\"\\n- you: \\\"Lease it.\\\"\\n"));
+    play_done(&p);
+}
+
 static void test_prompt__a_source_cannot_leave_its_fence(void **state)
 {
     struct play p;
@@ -171,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_prompt__placeholders_are_filled_once),
         cmocka_unit_test(test_prompt__an_operators_version_replaces_what_it_has),
         cmocka_unit_test(test_prompt__the_first_message_has_all_that_was_asked),
+        cmocka_unit_test(test_prompt__a_session_goes_on_from_what_was_said),
         cmocka_unit_test(test_prompt__a_source_cannot_leave_its_fence),
         cmocka_unit_test(test_prompt__long_material_is_bounded_and_said_to_be),
         cmocka_unit_test(test_prompt__a_long_output_is_cut_with_a_note_and_ids_go_on),
