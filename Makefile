@@ -42,7 +42,7 @@ C_FILES   = $(sort $(shell find libcommon services tests bench -name '*.[ch]' 2>
 all: $(BINS) ## build the three programs (MODE=dev|release|asan|coverage|faults)
 
 help: ## this list
-	@grep -hE '^[a-zA-Z_%-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | sort | expand -t 18
+	@grep -hE '^[a-zA-Z0-9_%-]+:.*## ' Makefile mk/*.mk | sed -E 's/:.*## /\t/' | sort | expand -t 18
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -83,7 +83,7 @@ $(B)/tests/integration/%: $(B)/tests/integration/%.o $(HARNESS) $(SVC_LIB) $(LIB
 
 .SECONDARY: # keep the objects of tests
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-include mk/run.mk mk/fuzz.mk mk/test.mk mk/lint.mk
+include $(sort $(wildcard mk/*.mk))
 
 .PHONY: install clean
 PREFIX ?= /usr

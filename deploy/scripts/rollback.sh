@@ -1,0 +1,21 @@
+#!/bin/bash
+# Takes CEOAgent back to an earlier revision and tests it. The schema stays: each release runs with the next one's.
+#   NAMESPACE=ceoagent rollback.sh [--dry-run] [REVISION]     without REVISION: the last one that was deployed before this
+# Environment: NAMESPACE, RELEASE, KUBECONFIG_PATH, TIMEOUT (5m), SMOKE (on, off)
+. "$(dirname "$0")/lib.sh" "$@"
+
+NAMESPACE=${NAMESPACE:-ceoagent} RELEASE=${RELEASE:-ceoagent} TIMEOUT=${TIMEOUT:-5m}
+[[ -z ${KUBECONFIG_PATH:-} ]] || export KUBECONFIG=$KUBECONFIG_PATH
+need helm kubectl jq
+
+revision=${ARGS[0]:-}
+if [[ -z $revision ]]; then
+    revision=$(helm history "$RELEASE" -n "$NAMESPACE" -o json |
+        jq -r '(map(select(.status == "deployed")) | last.revision // 0) as $now
+               | [.[] | select(.status == "superseded" and .revision < $now)] | last.revision // empty')
+    [[ -n $revision ]] || die "no earlier revision of $RELEASE in $NAMESPACE"
+fi
+[[ $revision =~ ^[0-9]+$ ]] || die "REVISION must be a number: helm history $RELEASE -n $NAMESPACE"
+run helm rollback "$RELEASE" "$revision" -n "$NAMESPACE" --wait --timeout "$TIMEOUT" >&2
+[[ ${SMOKE:-on} == off ]] || run env NAMESPACE="$NAMESPACE" "$(dirname "$0")/smoke.sh"
+say "$RELEASE in $NAMESPACE is back at revision $revision"
