@@ -35,6 +35,7 @@ struct app {
     struct http_client *client; /* the probe of Weaviate */
     struct http_server *http, *metrics_http;
     struct list requests; /* struct req, linked by `link` */
+    struct list hints;    /* of hint.c */
     int active;
     bool draining;
     int64_t leave_by_us; /* the grace period's end, monotonic */

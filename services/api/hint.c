@@ -6,6 +6,7 @@
 #define HINT_MS 2000
 
 struct hint {
+    struct list link; /* app->hints */
     struct arena *arena;
     struct redis_op op;
 };
@@ -17,7 +18,18 @@ static void on_published(struct op *op)
     if (op->err.code != 0)
         log_warning("a hint was not published; a sweep will find the row",
                     LOG_S("error", op->err.msg));
+    list_remove(&h->link);
     arena_free(h->arena);
+}
+
+void hints_drop(struct app *app)
+{
+    LIST_FOREACH_SAFE (it, tmp, &app->hints) {
+        struct hint *h = LIST_ENTRY(it, struct hint, link);
+        op_cancel(&h->op.op);
+        list_remove(&h->link);
+        arena_free(h->arena);
+    }
 }
 
 static void publish(struct app *app, const struct publish *p, struct arena *a)
@@ -25,6 +37,7 @@ static void publish(struct app *app, const struct publish *p, struct arena *a)
     struct hint *h = arena_new_of(a, struct hint);
 
     h->arena = a;
+    list_push(&app->hints, &h->link);
     broker_publish(app->broker, a, p, HINT_MS, &h->op, on_published, h);
 }
 

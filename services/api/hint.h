@@ -11,3 +11,5 @@ void hint_document(struct app *app, struct uuid tenant, struct uuid document,
                    const char *traceparent);
 /* To the agent that has the decision. */
 void hint_cancel(struct app *app, struct uuid tenant, struct uuid decision);
+/* At the end: those that are on their way are given up. */
+void hints_drop(struct app *app);
