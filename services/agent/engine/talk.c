@@ -191,7 +191,7 @@ struct str talk_tools(struct engine *e, struct talk *t)
 /* ---- the system text ---- */
 
 static const struct prompt_var stage_vars[] = {
-    {"horizon", {"the horizon of the question", 27}},
+    {"horizon", {"two years", 9}},
     {"choice", {"your favourite", 14}},
     {"runner_up", {"the runner-up", 13}},
     {"days", {"30", 2}},
