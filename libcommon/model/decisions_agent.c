@@ -6,9 +6,15 @@
 #include "libcommon/model/decisions.h"
 #include "libcommon/model/decisions_row.h"
 
+/* on_busy "queue": not before the session's earlier questions have ended. */
+#define NOT_QUEUED                                                                             \
+    "NOT (status = 'pending' AND params->>'on_busy' = 'queue' AND EXISTS (SELECT FROM "        \
+    "decisions o WHERE o.user_id = decisions.user_id AND o.session_id = decisions.session_id " \
+    "AND o.created_at < decisions.created_at AND o." DECISION_OPEN "))"
 #define CLAIM(due)                                                                              \
     "WITH due AS MATERIALIZED (SELECT decision_id AS due_id FROM decisions WHERE " due          \
-    " AND " DECISION_OPEN " ORDER BY due_at LIMIT $3::int FOR UPDATE SKIP LOCKED) "             \
+    " AND " DECISION_OPEN " AND " NOT_QUEUED                                                    \
+    " ORDER BY due_at LIMIT $3::int FOR UPDATE SKIP LOCKED) "                                   \
     "UPDATE decisions SET status = CASE status WHEN 'pending' THEN 'running' ELSE status END, " \
     "lease_epoch = lease_epoch + 1, attempts = attempts + 1, lease_owner = $1::text, "          \
     "lease_until = clock_timestamp() + " SQL_MS(                                                \

@@ -193,6 +193,8 @@ int analyze_read(struct arena *a, struct str raw, const cJSON *body, enum analyz
         form_read(a, raw, body, form, out->context, &out->context, f) != 0)
         return -1;
     json_add_bool(params, "include_analysis", out->include_analysis);
+    if (strcmp(out->on_busy, "queue") == 0)
+        json_add_str(params, "on_busy", out->on_busy);
     if (webhook != NULL)
         json_add_str(params, "webhook_url", webhook);
     if (forms[form].name != NULL)

@@ -23,10 +23,11 @@ struct analyze {
     bool include_analysis;
     const char *type, *agent_mode;
     const char *mode;    /* sync async stream */
-    const char *on_busy; /* reject interrupt */
+    const char *on_busy; /* reject queue interrupt */
     bool has_session;    /* the client named one */
     struct uuid session;
-    struct str params; /* JSON for the agent: {include_analysis, budget?, webhook_url?, form?} */
+    struct str params; /* JSON for the agent: {include_analysis, budget?, on_busy?, webhook_url?,
+                          form?} */
 };
 
 /* raw is the body's text, body its tree. 0, or -1 with f filled. */

@@ -259,7 +259,7 @@ static void look_up(struct req *r)
     if (c->in.document_count > 0)
         c->documents_stmt =
             documents_add_get(b, r->arena, c->in.documents, c->in.document_count, false);
-    if (c->in.has_session)
+    if (c->in.has_session && strcmp(c->in.on_busy, "queue") != 0)
         c->session_stmt = watch_add_session(b, r->arena, c->in.session, r->who->user);
     if (c->documents_stmt < 0 && c->session_stmt < 0)
         do_accept(r);

@@ -3,6 +3,9 @@ import base64
 import concurrent.futures
 import hashlib
 import json
+import os
+import socket
+import subprocess
 import time
 import uuid
 
@@ -307,6 +310,28 @@ def test_a_session_whose_question_still_runs_is_busy(c):
     assert c.decide({**QUERY, "mode": "async", "session_id": session}).status == 202
 
 
+def test_a_queued_question_waits_for_the_one_before(new_stack):
+    stack = new_stack({"SWEEP_INTERVAL_MS": "200"}, agents=0, workers=0)
+    c = api.ceo.Client(stack.url, stack.api_key)
+    first = c.decide({**QUERY, "mode": "async"})
+    more = {**QUERY, "mode": "async", "session_id": first.data["session_id"], "on_busy": "queue"}
+    rest = [c.decide(more) for _ in range(2)]
+    assert [a.status for a in rest] == [202, 202]
+    stack.sql("UPDATE decisions SET due_at = clock_timestamp() + interval '4 seconds' "
+              f"WHERE decision_id = '{first.data['decision_id']}'")
+    env = {**stack.env, "DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url, "HEALTH_PORT": "0",
+           "ENCRYPTION_KEY": stack.encryption_key, "SWEEP_INTERVAL_MS": "200"}
+    agent = subprocess.Popen([os.environ.get("BIN_DIR", "build/dev") + "/ceoagent-agent"], cwd=api.ROOT, env=env,
+                             stderr=subprocess.DEVNULL)
+    try:
+        ended = [api.ended(c, a.data["decision_id"]) for a in (first, *rest)]
+    finally:
+        agent.terminate()
+        assert agent.wait(30) == 0
+    assert [d["status"] for d in ended] == ["completed"] * 3
+    assert ended[0]["completed_at"] < ended[1]["completed_at"] < ended[2]["completed_at"]
+
+
 def test_documents_of_the_request_are_looked_up(c):
     d = c.post("/api/v1/knowledge/documents", {"title": "Lease", "content": f"The lease costs 750000. {uuid.uuid4()}"})
     a = c.decide({**QUERY, "mode": "async", "documents": [d.data["id"]]})
@@ -327,7 +352,6 @@ def test_a_client_that_goes_away_stops_nothing(c):
     text = json.dumps({**QUERY, "query": f"Does it go on alone {uuid.uuid4()}?"}).encode()
     head = (b"POST /api/v1/decision/analyze HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"X-API-Key: " + c.key.encode() + b"\r\nContent-Length: " + str(len(text)).encode() + b"\r\n\r\n")
-    import socket
     with socket.create_connection((c.host, c.port)) as s:
         s.sendall(head + text)
         time.sleep(0.3)
