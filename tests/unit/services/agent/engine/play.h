@@ -45,6 +45,7 @@ static const struct engine_tool play_tools[] = {
     {"financial_model", "Values cash flows.", {"{\"type\":\"object\"}", 17}, false},
     {"decision_matrix", "Compares options.", {"{\"type\":\"object\"}", 17}, false},
     {"risk_assessment", "Scores risks.", {"{\"type\":\"object\"}", 17}, false},
+    {"knowledge_retrieval", "Searches the documents.", {"{\"type\":\"object\"}", 17}, false},
     {"send_mail", "Sends a mail.", {"{\"type\":\"object\"}", 17}, true},
 };
 

@@ -163,6 +163,35 @@ static void test_prompt__a_long_output_is_cut_with_a_note_and_ids_go_on(void **s
     play_done(&p);
 }
 
+static void test_prompt__passages_found_are_sources_of_their_own(void **state)
+{
+    struct play p;
+    struct action m;
+    const char *text;
+
+    (void)state;
+    play_init(&p, PLAY_REQUEST, "react");
+    play_pump(&p);
+    play_answer(&p,
+                "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"knowledge_retrieval\",\"input\":{"
+                "\"query\":\"q\"}}]",
+                "tool_use");
+    play_observe(
+        &p, "knowledge_retrieval",
+        arena_printf(
+            p.a,
+            "{\"results\":[{\"chunk_id\":\"c7\",\"title\":\"Memo\",\"text\":\"It costs 3M.\"},{"
+            "\"chunk_id\":\"c8\",\"title\":\"Long\",\"text\":\"%0*d\"}],\"degraded\":false}",
+            40000, 0));
+    m = play_take(&p, ACTION_MODEL, NULL);
+    text = m.model.messages[2].p;
+    assert_non_null(strstr(
+        text, "<source id=\\\"E1\\\" kind=\\\"document\\\" ref=\\\"c7\\\" title=\\\"Memo\\\""));
+    assert_non_null(strstr(text, "It costs 3M."));
+    assert_non_null(strstr(text, "[1 further passages are left out for length]"));
+    play_done(&p);
+}
+
 static void test_prompt__taint_follows_from_sources(void **state)
 {
     struct play p;
@@ -191,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_prompt__a_source_cannot_leave_its_fence),
         cmocka_unit_test(test_prompt__long_material_is_bounded_and_said_to_be),
         cmocka_unit_test(test_prompt__a_long_output_is_cut_with_a_note_and_ids_go_on),
+        cmocka_unit_test(test_prompt__passages_found_are_sources_of_their_own),
         cmocka_unit_test(test_prompt__taint_follows_from_sources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
