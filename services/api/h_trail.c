@@ -99,7 +99,11 @@ void h_decision_trail(struct req *r)
     proof = req_param(r, "proof", &bad);
     if (bad)
         return;
-    t->proof = proof != NULL && (strcmp(proof, "true") == 0 || strcmp(proof, "1") == 0);
+    if (proof != NULL && !word_in(proof, "true|false")) {
+        reply_error(r, API_VALIDATION_ERROR, "proof", "not_allowed", "proof must be true or false");
+        return;
+    }
+    t->proof = proof != NULL && strcmp(proof, "true") == 0;
     if (!req_uuid(r, 0, &t->id)) {
         reply_error(r, API_DECISION_NOT_FOUND, NULL, NULL, "There is no such decision");
         return;

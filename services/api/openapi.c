@@ -19,6 +19,8 @@ static cJSON *add_ref(struct arena *a, cJSON *obj, const char *key, const char *
 /* --- parameters
  * ----------------------------------------------------------------------------------------- */
 
+#define TIME "{\"type\":\"string\",\"anyOf\":[{\"format\":\"date\"},{\"format\":\"date-time\"}]}"
+
 static const struct {
     const char *name, *schema, *help;
 } query_params[] = {
@@ -34,8 +36,8 @@ static const struct {
     {"decision_type",
      "{\"type\":\"string\",\"enum\":[\"investment\",\"risk\",\"strategy\",\"general\"]}",
      "Only of this type"},
-    {"from", "{\"type\":\"string\",\"description\":\"ISO 8601\"}", "Not older than this"},
-    {"to", "{\"type\":\"string\",\"description\":\"ISO 8601\"}", "Not newer than this"},
+    {"from", TIME, "Not older than this, ISO 8601"},
+    {"to", TIME, "Not newer than this, ISO 8601"},
     {"proof", "{\"type\":\"boolean\"}", "Adds salt and payload, to recompute the chain"},
     {"wait", "{\"type\":\"integer\",\"minimum\":0,\"maximum\":60}",
      "Seconds to wait until the document is ready or failed"},
@@ -97,7 +99,7 @@ static void add_parameters(struct arena *a, cJSON *op, const struct route *row)
     add_query(list, row->query);
     if (row->rate == RATE_ANALYZE)
         add_param(list, "header", "Idempotency-Key",
-                  "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255}",
+                  "{\"type\":\"string\",\"pattern\":\"^[ -~]{1,255}$\"}",
                   "The same key and body within 24 hours give the first answer", false);
     if (row->response_schema != NULL && strcmp(row->response_schema, "EventStream") == 0)
         add_param(list, "header", "Last-Event-ID", "{\"type\":\"string\"}",
@@ -161,14 +163,30 @@ static void add_error(struct arena *a, cJSON *responses, int status, const char 
     add_ref(a, json_add_obj(content, "application/json"), "schema", "Error");
 }
 
+/* mode "stream" answers 200, beside or instead of what is there. */
+static void add_stream(struct arena *a, cJSON *responses)
+{
+    cJSON *answer = json_get(responses, "200");
+
+    if (answer == NULL) {
+        answer = json_add_obj(responses, "200");
+        json_add_str(answer, "description", "Success, as a stream");
+        json_add_obj(answer, "content");
+    }
+    add_ref(a, json_add_obj(json_get(answer, "content"), "text/event-stream"), "schema",
+            "EventStream");
+}
+
 static void add_responses(struct arena *a, cJSON *op, const struct route *row)
 {
     cJSON *responses = json_add_obj(op, "responses");
     bool analyze = row->rate == RATE_ANALYZE;
 
     add_success(a, responses, row, row->status);
-    if (analyze)
+    if (analyze) {
         add_success(a, responses, row, 202);
+        add_stream(a, responses);
+    }
     if (strcmp(row->pattern, "/api/v1/knowledge/documents") == 0)
         add_success(a, responses, row, 200);
     if (strcmp(row->pattern, "/ready") == 0)

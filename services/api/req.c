@@ -84,15 +84,27 @@ struct req *req_new(struct app *app, struct http_req *http)
     return r;
 }
 
+/* Clients choose methods freely; metrics must not grow by that. */
+static const char *method_label(const char *method)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(known[i], method) == 0)
+            return known[i];
+    return "other";
+}
+
 static void account(struct req *r, int status, int64_t bytes)
 {
     const char *endpoint = r->route == NULL ? "unmatched" : r->route->pattern;
     double seconds = (double)(clock_mono_us() - r->http->received_us) / 1e6;
+    const char *method = method_label(r->http->method);
     char code[12], user[UUID_LEN + 1] = "", tenant[UUID_LEN + 1] = "";
 
     snprintf(code, sizeof(code), "%d", status);
-    metric_add(M_HTTP_REQUESTS, 1, r->http->method, endpoint, code);
-    metric_observe(M_HTTP_DURATION, seconds, r->http->method, endpoint, NULL);
+    metric_add(M_HTTP_REQUESTS, 1, method, endpoint, code);
+    metric_observe(M_HTTP_DURATION, seconds, method, endpoint, NULL);
     if (r->route != NULL && r->route->rate == RATE_NONE && status < 400)
         return; /* probes and scrapes would drown everything else */
     if (r->who != NULL) {

@@ -16,7 +16,7 @@ const struct route routes[] = {
     {"POST", V1 "/decision/analyze", h_decision_analyze, PERM_DECISION_CREATE, BODY, RATE_ANALYZE,
      ANALYZE, 201, "AnalyzeRequest", "Decision", NULL, "Decisions", "Analyse a decision"},
     {"POST", V1 "/analyze", h_analyze, PERM_DECISION_CREATE, BODY, RATE_ANALYZE, ANALYZE, 200,
-     "AnalyzeRequest", "Decision", NULL, "Decisions", "Analyse a decision, short form"},
+     "ShortRequest", "Decision", NULL, "Decisions", "Analyse a decision, short form"},
     {"POST", V1 "/decision/investment", h_decision_investment, PERM_DECISION_CREATE, BODY,
      RATE_ANALYZE, ANALYZE, 200, "InvestmentRequest", "Decision", NULL, "Decisions",
      "Analyse an investment"},

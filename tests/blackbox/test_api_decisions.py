@@ -235,6 +235,11 @@ def test_the_trail_without_proof_has_no_salts(c, done):
     assert all("salt" not in s and "payload" not in s for s in t["steps"])
 
 
+def test_proof_is_true_or_false(c, done):
+    a = c.get(ONE + done.data["decision_id"] + "/trail?proof=maybe")
+    assert (a.status, a.code, a.json["error"]["details"]["field"]) == (422, "VALIDATION_ERROR", "proof")
+
+
 # --- cancel and delete
 
 def test_an_ended_decision_cannot_be_cancelled(c, done):

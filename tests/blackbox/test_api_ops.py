@@ -91,7 +91,8 @@ def test_unknown_paths_and_methods(c):
         a = c.get(path)
         assert (a.status, a.code) == (404, "NOT_FOUND"), path
     for method, path, allow in (("GET", "/api/v1/decision/analyze", "POST"), ("PUT", "/api/v1/decisions", "GET, HEAD"),
-                                ("POST", "/health", "GET, HEAD"), ("PATCH", "/api/v1/decisions/x", "GET, HEAD, DELETE")):
+                                ("POST", "/health", "GET, HEAD"), ("PATCH", "/api/v1/decisions/x", "GET, HEAD, DELETE"),
+                                ("QUERY", "/health", "GET, HEAD"), ("get", "/health", "GET, HEAD")):
         a = c.call(method, path)
         assert (a.status, a.code) == (405, "METHOD_NOT_ALLOWED")
         assert a.headers["Allow"] == allow + ", OPTIONS"
@@ -286,7 +287,7 @@ def test_cors(new_stack):
     (b"POST /api/v1/analyze HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
     (b"POST /api/v1/analyze HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     (b"POST /api/v1/analyze HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n", 400),
-    (b"GET /health HTTP/2.0\r\nHost: x\r\n\r\n", 505), (b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+    (b"GET /health HTTP/2.0\r\nHost: x\r\n\r\n", 505), (b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", 501),
     (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 40000 + b"\r\n\r\n", 431)])
 def test_bad_wire(data, status):

@@ -190,7 +190,7 @@ static void test_http_server__refuses_with_the_envelope_and_closes(void **state 
         {"POST / HTTP/1.1\r\n" H "Content-Length: 2000000\r\n\r\n", "413"},
         {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n200000\r\n", "408"},
         {"GET / HTTP/3.0\r\n" H "\r\n", "505"},
-        {"FOO / HTTP/1.1\r\n" H "\r\n", "501"},
+        {"CONNECT a:1 HTTP/1.1\r\n" H "\r\n", "501"},
         {"POST / HTTP/1.1\r\n" H "Expect: magic\r\n\r\n", "417"},
     };
     struct env e;

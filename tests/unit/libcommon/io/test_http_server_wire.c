@@ -105,8 +105,10 @@ static const struct {
     R("GET * HTTP/1.1\r\n" H "\r\n", 400),
     R("OPTIONS * HTTP/1.1\r\n" H "\r\n", OK),
     R("CONNECT a:443 HTTP/1.1\r\n" H "\r\n", 501),
-    R("BREW / HTTP/1.1\r\n" H "\r\n", 501),
-    R("get / HTTP/1.1\r\n" H "\r\n", 501),
+    R("BREW / HTTP/1.1\r\n" H "\r\n", OK),
+    R("get / HTTP/1.1\r\n" H "\r\n", OK),
+    R("G(T / HTTP/1.1\r\n" H "\r\n", 400),
+    R("ABCDEFGHIJKLMNOPQRSTUVWXYZ / HTTP/1.1\r\n" H "\r\n", 501),
     R("GET / HTTP/2.0\r\n" H "\r\n", 505),
     R("GET / HTTP/0.9\r\n" H "\r\n", 505),
     R("GET / HTTP/1.2\r\n" H "\r\n", 505),
@@ -171,7 +173,7 @@ static const struct {
     R("POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n", OK),
     R("POST / HTTP/1.1\r\n" H "Expect: something\r\nContent-Length: 0\r\n\r\n", 417),
     R("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", OK),
-    R("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 501),
+    R("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     R("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
 };
 
