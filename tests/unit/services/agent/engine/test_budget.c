@@ -303,6 +303,23 @@ static void test_budget__a_run_has_at_most_400_events(void **state)
     play_done(&p);
 }
 
+static void test_budget__a_log_that_grows_without_end_is_ended(void **state)
+{
+    struct play p;
+    struct action m;
+
+    (void)state;
+    start(&p);
+    play_pump(&p);
+    m = peek(&p);
+    while (p.events < 400)
+        play_must(&p, EV_REASON, "frame", m.id, "{\"stage\":\"frame\",\"output\":{}}");
+    play_pump(&p);
+    assert_string_equal(play_status(&p), "failed");
+    assert_string_equal(json_at(engine_final(p.e), "/error/code")->valuestring, "BUDGET_EXCEEDED");
+    play_done(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_repeat__the_third_equal_call_is_refused_and_circles_end),
         cmocka_unit_test(test_repeat__the_order_of_keys_makes_no_new_call),
         cmocka_unit_test(test_budget__a_run_has_at_most_400_events),
+        cmocka_unit_test(test_budget__a_log_that_grows_without_end_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,25 @@ static void test_engine__a_log_with_other_decisions_is_followed(void **state)
     m = play_take(&p, ACTION_MODEL, NULL);
     assert_string_equal(m.model.force_tool, "submit_decision");
     play_done(&p);
+    /* this release would have ended the run for want of steps; the log went on */
+    start(&p);
+    p.model = NULL;
+    p.s.budget_steps = 1;
+    play_life(&p);
+    for (int i = 0; i < 3; i++) {
+        assert_true(engine_next(p.e, &next));
+        play_perform(&p, &next);
+    }
+    assert_true(engine_next(p.e, &next));
+    assert_int_equal(next.record.type, EV_BUDGET);
+    play_must(&p, EV_REASON, "model", next.id,
+              play_reason(
+                  &p, "[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"calculator\",\"input\":{}}]",
+                  "tool_use"));
+    p.tool = NULL;
+    play_pump(&p);
+    play_take(&p, ACTION_TOOL, "calculator");
+    play_done(&p);
 }
 
 /* ---- random events ---- */

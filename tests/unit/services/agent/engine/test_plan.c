@@ -192,6 +192,33 @@ static void test_plan__a_reference_to_nothing_fails_that_step(void **state)
     play_done(&p);
 }
 
+static void test_plan__time_running_out_in_the_middle_keeps_what_is_done(void **state)
+{
+    struct play p;
+    struct action m;
+
+    (void)state;
+    start(&p);
+    play_answer(
+        &p,
+        PLAN(STEP("s1", "financial_model", "{}", "") "," STEP(
+            "s2", "risk_assessment", "{}", "") "," STEP("s3", "calculator", "{}", "\"s2\"")),
+        "tool_use");
+    play_observe(&p, "financial_model", "{\"npv\":42.5}");
+    p.open_count = 0;
+    play_must(&p, EV_BUDGET, NULL, "shell",
+              "{\"budget\":\"seconds\",\"limit\":900,\"used\":766,\"last_call\":true}");
+    play_pump(&p);
+    m = play_take(&p, ACTION_MODEL, NULL);
+    assert_string_equal(m.model.force_tool, "submit_decision");
+    assert_non_null(strstr(last_message(&m), "\"tool_use_id\":\"tu_p\""));
+    assert_non_null(strstr(last_message(&m), "42.5"));
+    assert_non_null(strstr(last_message(&m), "Step s2 (risk_assessment): stopped"));
+    assert_non_null(strstr(last_message(&m), "Step s3 (calculator): not run"));
+    assert_non_null(strstr(last_message(&m), "The budget of seconds has run out"));
+    play_done(&p);
+}
+
 static const char *mode_chosen(const char *request, const char *mode)
 {
     static char kept[32];
@@ -237,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_plan__a_failed_step_leads_to_a_new_plan_that_keeps_what_is_done),
         cmocka_unit_test(test_plan__after_two_new_plans_it_submits_with_the_gaps),
         cmocka_unit_test(test_plan__a_reference_to_nothing_fails_that_step),
+        cmocka_unit_test(test_plan__time_running_out_in_the_middle_keeps_what_is_done),
         cmocka_unit_test(test_plan__auto_plans_clear_steps_and_figures_and_explores_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
