@@ -110,6 +110,7 @@ void risks_collect(struct analysis *an);
 /* Is option i in the comparison of all? One that nobody gave is left out of a comparison of unit
  * costs: it has none. The comparison that decides is of the given ones alone. */
 bool is_compared(const struct analysis *an, int i);
+bool decides(const struct analysis *an, int i); /* is it in the comparison that decides? */
 /* calls.c: rounds of tool calls; each call is {"id", "name", "input"} in `calls` (an array). */
 int64_t calls_seed(const struct study *s, struct arena *a);
 void calls_values(struct analysis *an, cJSON *calls);

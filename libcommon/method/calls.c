@@ -589,6 +589,12 @@ bool is_compared(const struct analysis *an, int i)
     return an->s->options[i].given || !units;
 }
 
+/* One option alone is compared with those that nobody gave. */
+bool decides(const struct analysis *an, int i)
+{
+    return an->s->options[i].given || an->s->given_count < 2;
+}
+
 static void call_matrix(struct analysis *an, cJSON *calls, bool all)
 {
     const struct study *s = an->s;
@@ -608,7 +614,7 @@ static void call_matrix(struct analysis *an, cJSON *calls, bool all)
         cJSON_AddItemToArray(criteria, o);
     }
     for (int i = 0; i < s->options_count; i++) {
-        if (all ? !is_compared(an, i) : !s->options[i].given)
+        if (all ? !is_compared(an, i) : !decides(an, i))
             continue;
         cJSON *row = cJSON_CreateArray();
         json_push_str(names, text_cut(an->a, s->options[i].name, 190));
@@ -635,7 +641,7 @@ void calls_matrix(struct analysis *an, cJSON *calls)
     for (int i = 0; i < an->s->options_count; i++)
         others += !an->s->options[i].given && is_compared(an, i);
     call_matrix(an, calls, false);
-    if (others > 0)
+    if (others > 0 && an->s->given_count >= 2)
         call_matrix(an, calls, true);
 }
 

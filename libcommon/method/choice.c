@@ -109,6 +109,11 @@ static int nearest_value(const struct analysis *an)
     return best;
 }
 
+static double all_score(const struct analysis *an, int i)
+{
+    return isnan(an->score_of_all[i]) ? an->score[i] : an->score_of_all[i];
+}
+
 void choice_make(struct analysis *an)
 {
     bool open[ALTERNATIVES_MAX], all[ALTERNATIVES_MAX];
@@ -137,7 +142,6 @@ void choice_make(struct analysis *an)
     an->rival = nearest_value(an);
     an->best_overall = an->choice;
     for (int i = 0; i < an->s->options_count; i++)
-        if (!an->s->options[i].given &&
-            an->score_of_all[i] > an->score_of_all[an->best_overall] + CLOSE)
+        if (!an->s->options[i].given && all_score(an, i) > all_score(an, an->best_overall) + CLOSE)
             an->best_overall = i;
 }

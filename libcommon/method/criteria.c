@@ -95,7 +95,7 @@ static void asked_criteria(struct analysis *an, const cJSON *list)
         double w = cJSON_IsObject(list) ? (cJSON_IsNumber(c) ? c->valuedouble : NAN)
                                         : json_num(c, "weight", NAN);
 
-        if (name == NULL || name[0] == '\0' || an->criteria_count >= CRITERIA_MAX)
+        if (name == NULL || str_trim(str_of(name)).n == 0 || an->criteria_count >= CRITERIA_MAX)
             continue;
         weighed = weighed || (!isnan(w) && w > 0);
         struct criterion *k = &an->criteria[an->criteria_count++];

@@ -536,13 +536,19 @@ int fact_best(const struct study *s, enum measure m, int option)
     return best;
 }
 
+struct tally {
+    const char *code;
+    int n;
+};
+
 /* The currency of the context, else the one most figures have. */
 static void find_currency(struct study *s)
 {
     const char *said = json_str(s->context, "currency", json_str(s->context, "币种", NULL));
     const char *code = "";
+    struct tally seen[40];
+    int count = 0, best = 0;
     size_t end;
-    int best = 0;
 
     if (said != NULL && units_currency_behind(str_of(said), 0, s->zh, &end, &code) &&
         code[0] != '\0') {
@@ -550,15 +556,20 @@ static void find_currency(struct study *s)
         return;
     }
     for (int i = 0; i < s->facts_count; i++) {
-        int n = 0;
-        for (int k = 0; k < s->facts_count; k++)
-            n += s->facts[i].f.currency[0] != '\0' &&
-                 strcmp(s->facts[k].f.currency, s->facts[i].f.currency) == 0;
-        if (n > best) {
-            best = n;
-            snprintf(s->currency, sizeof(s->currency), "%s", s->facts[i].f.currency);
-        }
+        int k = 0;
+        if (s->facts[i].f.currency[0] == '\0')
+            continue;
+        while (k < count && strcmp(seen[k].code, s->facts[i].f.currency) != 0)
+            k++;
+        if (k == count && count < (int)ARRAY_LEN(seen))
+            seen[count++] = (struct tally){s->facts[i].f.currency, 0};
+        if (k < count)
+            seen[k].n++;
     }
+    for (int k = 1; k < count; k++)
+        best = seen[k].n > seen[best].n ? k : best;
+    if (count > 0)
+        snprintf(s->currency, sizeof(s->currency), "%s", seen[best].code);
 }
 
 static void find_rate(struct study *s)

@@ -372,20 +372,30 @@ size_t lex_match(const char *entry, struct str text, size_t pos)
     return !latin || boundary(text, p) ? p - pos : 0;
 }
 
+/* Most entries fall at their first letter. */
+static size_t longest_match(enum lex which, struct str text, size_t p)
+{
+    unsigned char first = (unsigned char)tolower((unsigned char)text.p[p]);
+    size_t best = 0;
+
+    if (first < 0x80 && (!unicode_alnum(first) || !boundary(text, p)))
+        return 0;
+    for (size_t i = 0; lists[which][i] != NULL; i++)
+        if ((unsigned char)lists[which][i][0] == first)
+            best = MAX(best, lex_match(lists[which][i], text, p));
+    return best;
+}
+
 bool lex_find(enum lex which, struct str text, size_t from, size_t *at, size_t *len)
 {
     for (size_t p = from; p < text.n; p++) {
-        size_t best = 0;
+        size_t n = ((unsigned char)text.p[p] & 0xC0) == 0x80 ? 0 : longest_match(which, text, p);
 
-        if (((unsigned char)text.p[p] & 0xC0) == 0x80)
+        if (n == 0)
             continue;
-        for (size_t i = 0; lists[which][i] != NULL; i++)
-            best = MAX(best, lex_match(lists[which][i], text, p));
-        if (best > 0) {
-            *at = p;
-            *len = best;
-            return true;
-        }
+        *at = p;
+        *len = n;
+        return true;
     }
     return false;
 }

@@ -231,6 +231,7 @@ const struct measure_row measures[M__MAX] = {
 /* The longest word of a measure at p; *which is untouched when there is none. */
 static size_t measure_at(struct str text, size_t p, enum measure *which)
 {
+    char first = text.p[p] >= 'A' && text.p[p] <= 'Z' ? (char)(text.p[p] - 'A' + 'a') : text.p[p];
     size_t best = 0;
 
     if (p > 0 && unicode_alnum((unsigned char)text.p[p]) &&
@@ -238,7 +239,8 @@ static size_t measure_at(struct str text, size_t p, enum measure *which)
         return 0;
     for (int m = M_NONE + 1; m < M__MAX; m++) {
         for (size_t i = 0; i < ARRAY_LEN(measures[m].words) && measures[m].words[i] != NULL; i++) {
-            size_t n = lex_match(measures[m].words[i], text, p);
+            size_t n =
+                measures[m].words[i][0] == first ? lex_match(measures[m].words[i], text, p) : 0;
             if (n > best) {
                 best = n;
                 *which = (enum measure)m;

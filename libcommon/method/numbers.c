@@ -11,16 +11,27 @@
 
 bool text_at(struct str s, size_t pos, const char *z)
 {
-    size_t n = strlen(z);
+    size_t n;
 
+    if (pos >= s.n || s.p[pos] != z[0])
+        return false;
+    n = strlen(z);
     return pos <= s.n && s.n - pos >= n && memcmp(s.p + pos, z, n) == 0;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 bool word_at(struct str s, size_t pos, const char *w)
 {
-    size_t n = strlen(w);
+    size_t n;
 
-    if (pos > s.n || s.n - pos < n || strncasecmp(s.p + pos, w, n) != 0)
+    if (pos >= s.n || lower(s.p[pos]) != lower(w[0])) /* nearly always */
+        return false;
+    n = strlen(w);
+    if (s.n - pos < n || strncasecmp(s.p + pos, w, n) != 0)
         return false;
     return pos + n == s.n || !unicode_alnum((unsigned char)s.p[pos + n]);
 }

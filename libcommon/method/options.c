@@ -215,6 +215,8 @@ static void add_option(struct study *s, const char *name, bool given)
     struct str full = str_trim(str_of(name));
     struct option *o = &s->options[s->options_count];
 
+    if (full.n == 0)
+        return;
     for (int i = 0; i < s->options_count; i++)
         if (str_eqz(full, s->options[i].name))
             return;
@@ -382,8 +384,6 @@ static void from_request(struct study *s)
             add_option(s, json_str(o, "name", json_str(o, "title", NULL)), true);
     }
     s->asked_options = s->given_count > 0;
-    if (s->given_count == 1) /* one alone is no choice */
-        add_option(s, s->zh ? "暂不" : "Not now", true);
 }
 
 static void own_synonyms(struct study *s, struct option *o)

@@ -468,7 +468,7 @@ static void write_uncertainties(struct record *r, cJSON *d)
             continue;
         add_uncertainty(list,
                         text_cut(r->an->a,
-                                 k->label != NULL && k->label[0] != '\0'
+                                 k->label != NULL && str_trim(str_of(k->label)).n > 0
                                      ? k->label
                                      : tr(s, measures[k->measure].en, measures[k->measure].zh),
                                  100),

@@ -6,6 +6,7 @@
 
 #define HEAD_BYTES 400
 #define CHUNK_MAX (256u << 10)
+#define MATERIAL_MAX (512u << 10)
 
 static bool only_table(const struct source *src)
 {
@@ -100,12 +101,15 @@ static void join_documents(struct study *s)
 void sources_read(struct study *s, const cJSON *material)
 {
     const cJSON *c;
+    size_t total = 0;
 
     s->sources = arena_array(s->a, struct source, STUDY_SOURCES_MAX);
     cJSON_ArrayForEach (c, material) {
-        if (s->sources_count >= STUDY_SOURCES_MAX)
+        const char *text = json_str(c, "text", NULL);
+        if (s->sources_count >= STUDY_SOURCES_MAX || total > MATERIAL_MAX)
             break;
-        if (json_str(c, "text", NULL) != NULL)
+        total += text != NULL ? strlen(text) : 0;
+        if (text != NULL)
             read_one(s, &s->sources[s->sources_count++], c);
     }
     join_documents(s);

@@ -37,20 +37,46 @@ static void pool_numbers(struct check *c, const cJSON *node, int depth)
             pool_numbers(c, child, depth + 1);
 }
 
+static void pool_text(struct check *c, const char *text)
+{
+    struct figure *f;
+    size_t n =
+        text == NULL ? 0 : figures_scan(c->a, str_of(text), c->s != NULL ? c->s->lang : "en", &f);
+
+    for (size_t i = 0; i < n; i++) {
+        pool_add(c, f[i].value);
+        pool_add(c, f[i].low);
+        pool_add(c, f[i].high);
+    }
+}
+
+/* Every name and value of the request: options and criteria with figures are named in texts. */
+static void pool_request(struct check *c, const cJSON *node, int depth)
+{
+    const cJSON *child;
+
+    if (depth > JSON_DEPTH_MAX)
+        return;
+    pool_text(c, node == NULL ? NULL : node->string);
+    if (cJSON_IsString(node))
+        pool_text(c, node->valuestring);
+    if (cJSON_IsNumber(node))
+        pool_add(c, node->valuedouble);
+    cJSON_ArrayForEach (child, node)
+        pool_request(c, child, depth + 1);
+}
+
 void pool_fill(struct check *c)
 {
     const cJSON *e;
+
+    pool_request(c, c->ctx->request, 0);
 
     for (int i = 0; c->s != NULL && i < c->s->facts_count; i++) {
         const struct figure *f = &c->s->facts[i].f;
         pool_add(c, f->value);
         pool_add(c, f->low);
         pool_add(c, f->high);
-    }
-    for (int i = 0; c->s != NULL && i < c->s->options_count; i++) {
-        pool_add(c, c->s->options[i].amount);
-        pool_add(c, c->s->options[i].share);
-        pool_add(c, c->s->options[i].change);
     }
     cJSON_ArrayForEach (e, c->ctx->events) {
         pool_numbers(c, json_get(e, "output"), 0);
