@@ -3,9 +3,9 @@
  * sweepers do no harm and need no lock. Two kinds:
  *
  * - a node without a heartbeat: everything listed under its name, and what lies in its taken lists;
- * - a message whose score is older than the visibility timeout: left by a stock Celery worker (its
- *   own, longer, timeout counts then) or by a node whose name was lost. Only messages of queues
- * that this consumer serves.
+ * - a message whose score is too old: one of ours after the liveness period (every node renews all
+ *   that it knows of, so nobody knows of this one: the reply of its fetch was lost), one of a stock
+ *   Celery worker after its visibility timeout. Only messages of queues that this consumer serves.
  *
  * A node that has just (re)connected waits a liveness period before it judges others: after a
  * restart of Redis all heartbeats are old. The new text is spliced here, since Lua's JSON would
@@ -278,7 +278,7 @@ static void on_overdue(struct op *op)
         for (size_t i = 1; i + 1 < r->n; i += 2) {
             struct str value = r->item[i + 1].s;
             bool ours = value.n > 2 && str_eqz((struct str){value.p + value.n - 2, 2}, " ]");
-            int64_t ms = ours ? c->opt.visibility_ms : c->opt.foreign_visibility_ms;
+            int64_t ms = ours ? c->opt.liveness_ms : c->opt.foreign_visibility_ms;
 
             if (restore(s, r->item[i].s, value, c->tags,
                         str_of(arena_printf(s->arena, "%.3f", (double)ms / 1000))))
@@ -297,7 +297,7 @@ static void look_for_overdue(struct sweep *s)
     struct str keys[] = {c->unacked, c->index}, argv[4];
 
     s->node = NULL;
-    argv[0] = str_of(arena_printf(s->arena, "%.3f", (double)c->opt.visibility_ms / 1000));
+    argv[0] = str_of(arena_printf(s->arena, "%.3f", (double)c->opt.liveness_ms / 1000));
     argv[1] = str_of(arena_printf(s->arena, "%.3f", (double)c->opt.foreign_visibility_ms / 1000));
     argv[2] = str_of(arena_printf(s->arena, "%" PRId64, s->offset));
     argv[3] = STR(BATCH);

@@ -292,6 +292,38 @@ static void test_queue__a_restart_of_redis_loses_nothing(void **state)
     assert_true(world_got(m, 3, 3000));
 }
 
+static void test_queue__a_lost_reply_of_the_fetch_loses_no_message(void **state)
+{
+    struct world *w = *state;
+    struct consumer_options o = world_options(w, "a");
+    struct member *m;
+
+    world_publish(w, 1, 0);
+    setenv("CEO_FAULTS", "queue.fetched=fail@1", 1);
+    m = world_join(w, 0, &o);
+    assert_true(world_got(m, 1, 8000));
+    unsetenv("CEO_FAULTS");
+    assert_int_equal(m->got[0]->msg.redeliveries, 1);
+    assert_int_equal(world_int(w, "HLEN {t}unacked"), 1);
+}
+
+static void test_queue__lost_replies_and_lost_commands_are_made_good(void **state)
+{
+    struct world *w = *state;
+    struct consumer_options o = world_options(w, "a");
+    struct member *m = world_join(w, 0, &o);
+
+    for (int i = 0; i < 5; i++)
+        world_publish(w, i, 0);
+    assert_true(world_got(m, 5, 5000));
+    setenv("CEO_FAULTS", "redis.send=fail@3,redis.reply=fail@6,queue.settle=fail@2", 1);
+    for (int i = 0; i < 5; i++)
+        consumer_ack(m->got[i]);
+    world_got(m, 6, 1500);
+    unsetenv("CEO_FAULTS");
+    assert_true(world_until(w, nothing_unacked, w, 5000));
+}
+
 static void on_drained(void *arg)
 {
     ((struct member *)arg)->drained = true;
@@ -381,6 +413,8 @@ int main(void)
         T(test_queue__a_lease_taken_by_a_stock_worker_is_noticed),
         T(test_queue__without_redis_everything_is_given_up_in_time),
         T(test_queue__a_restart_of_redis_loses_nothing),
+        T(test_queue__a_lost_reply_of_the_fetch_loses_no_message),
+        T(test_queue__lost_replies_and_lost_commands_are_made_good),
         T(test_queue__a_drain_leaves_no_trace),
         T(test_queue__ten_thousand_messages_each_once),
     };

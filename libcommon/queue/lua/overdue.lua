@@ -1,5 +1,5 @@
 -- Lists unacked messages whose lease is over. Changes nothing but index entries that have no message.
--- KEYS: unacked, unacked_index. ARGV: visibility of ours, of foreign ones (seconds), offset, limit.
+-- KEYS: unacked, unacked_index. ARGV: age that is too old for ours, for foreign ones (seconds), offset, limit.
 -- Returns how many were looked at and stay, then pairs of tag and stored value.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
