@@ -7,6 +7,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
+#include "services/api/audit.h"
 #include "services/api/auth.h"
 #include "services/api/gate.h"
 #include "services/api/hint.h"
@@ -154,6 +155,7 @@ int app_start(struct app *app, struct loop *loop, const struct settings *set, st
     app->arena = arena_new();
     list_init(&app->requests);
     list_init(&app->hints);
+    list_init(&app->audits);
     timer_init(&app->grace, loop, on_leaving);
     if (keyring_new(set->encryption_key, set->encryption_keys_old, &app->ring, err) != 0 ||
         peers_new(set->trusted_proxies, &app->trusted, err) != 0 || start_stores(app, err) != 0)
@@ -204,6 +206,7 @@ void app_stop(struct app *app)
     http_server_free(app->http);
     http_server_free(app->metrics_http);
     hints_drop(app);
+    audit_drop(app);
     timer_done(&app->grace);
     timer_done(&app->weaviate_timer);
     http_call_done(&app->weaviate_call);

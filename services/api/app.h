@@ -36,6 +36,8 @@ struct app {
     struct http_server *http, *metrics_http;
     struct list requests; /* struct req, linked by `link` */
     struct list hints;    /* of hint.c */
+    struct list audits;   /* of audit.c, audit_count of them */
+    int audit_count;
     int active;
     bool draining;
     int64_t leave_by_us; /* the grace period's end, monotonic */

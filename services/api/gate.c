@@ -3,8 +3,8 @@
  * it. */
 #include "libcommon/base/compat.h"
 #include "services/api/gate.h"
-#include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
+#include "services/api/audit.h"
 #include "services/api/auth.h"
 
 #define SMALL_BODY (64 * 1024) /* of requests whose route takes none */
@@ -120,8 +120,7 @@ static void check_permission(struct req *r)
         run_handler(r);
         return;
     }
-    log_warning("audit", LOG_S("action", "denied"), LOG_S("request_id", r->id),
-                LOG_S("role", r->who->role), LOG_S("permission", perm_name(r->route->permission)));
+    audit_refused(r, "access.denied");
     reply_error(r, API_AUTH_INSUFFICIENT_PERMISSIONS, NULL, perm_name(r->route->permission),
                 "Insufficient permissions");
 }

@@ -8,6 +8,7 @@
 #include "libcommon/model/watch.h"
 #include "libcommon/sec/crypt.h"
 #include "services/api/analyze.h"
+#include "services/api/audit.h"
 #include "services/api/decision_json.h"
 #include "services/api/hint.h"
 #include "services/api/stream.h"
@@ -193,6 +194,7 @@ static void do_accept(struct req *r)
         decisions_add_cancel(b, r->arena, c->interrupt[i]);
     c->accept_stmt =
         decisions_add_accept(b, r->arena, r->app->ring, &c->row, c->key, r->route->pattern, hash);
+    audit_with(r, b, "decision.analyze", "decision", &c->row.id);
     r->failed = accept_failed;
     req_pg(r, b, accepted);
 }

@@ -1,8 +1,8 @@
 #include "libcommon/base/compat.h"
 #include "services/api/handlers.h"
 #include "libcommon/base/clock.h"
-#include "libcommon/base/log.h"
 #include "libcommon/model/decisions.h"
+#include "services/api/audit.h"
 #include "services/api/decision_json.h"
 #include "services/api/hint.h"
 
@@ -24,6 +24,13 @@ static void not_found(struct req *r)
     reply_error(r, API_DECISION_NOT_FOUND, NULL, NULL, "There is no such decision");
 }
 
+static void refuse(struct req *r, unsigned perm)
+{
+    audit_refused(r, "access.denied");
+    reply_error(r, API_AUTH_INSUFFICIENT_PERMISSIONS, NULL, perm_name(perm),
+                "Insufficient permissions");
+}
+
 static void loaded(struct req *r)
 {
     struct one *one = r->state;
@@ -35,8 +42,7 @@ static void loaded(struct req *r)
     else if (rc != 0)
         reply_err(r, &err);
     else if (one->perm != 0 && !req_may(r, one->d.user, one->perm))
-        reply_error(r, API_AUTH_INSUFFICIENT_PERMISSIONS, NULL, perm_name(one->perm),
-                    "Insufficient permissions");
+        refuse(r, one->perm);
     else
         one->then(r);
 }
@@ -79,12 +85,8 @@ void h_decision_get(struct req *r)
 static void deleted(struct req *r)
 {
     struct one *one = r->state;
-    char id[UUID_LEN + 1], user[UUID_LEN + 1];
 
     hint_cancel(r->app, one->d.tenant, one->id);
-    log_info("audit", LOG_S("action", "decision.delete"), LOG_S("request_id", r->id),
-             LOG_S("user_id", uuid_text(r->who->user, user)),
-             LOG_S("decision_id", uuid_text(one->id, id)));
     reply_empty(r, 204);
 }
 
@@ -95,6 +97,7 @@ static void delete_row(struct req *r)
 
     /* A running one is cancelled by that: no write of its agent finds the row any more. */
     decisions_add_delete(b, r->arena, one->id);
+    audit_with(r, b, "decision.delete", "decision", &one->id);
     req_pg(r, b, deleted);
 }
 
@@ -140,6 +143,7 @@ static void cancel_row(struct req *r)
     }
     b = req_batch(r, PG_IDEMPOTENT);
     decisions_add_cancel(b, r->arena, one->id);
+    audit_with(r, b, "decision.cancel", "decision", &one->id);
     req_pg(r, b, cancelled);
 }
 
@@ -168,6 +172,7 @@ static void store_feedback(struct req *r)
 
     decisions_add_feedback(b, r->arena, one->id, r->who->user, one->rating, one->comment,
                            one->outcome, one->outcome_note);
+    audit_with(r, b, "decision.feedback", "decision", &one->id);
     req_pg(r, b, feedback_stored);
 }
 

@@ -1,10 +1,10 @@
 #include "libcommon/base/compat.h"
 #include "services/api/handlers.h"
 #include "libcommon/base/clock.h"
-#include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/model/documents.h"
 #include "libcommon/model/live.h"
+#include "services/api/audit.h"
 #include "services/api/hint.h"
 #include "services/api/job_wait.h"
 
@@ -138,6 +138,7 @@ void h_document_create(struct req *r)
     b = req_batch(r, PG_IDEMPOTENT);
     r->state = u;
     u->stmt = documents_add_insert(b, r->arena, r->app->ring, &u->d);
+    audit_with(r, b, "document.create", "document", &u->d.id);
     req_pg(r, b, stored);
 }
 
@@ -225,14 +226,10 @@ void h_document_get(struct req *r)
 
 static void deleted(struct req *r)
 {
-    char user[UUID_LEN + 1];
-
     if (pg_affected(r->pg.result, 0) == 0) {
         not_found(r);
         return;
     }
-    log_info("audit", LOG_S("action", "document.delete"), LOG_S("request_id", r->id),
-             LOG_S("user_id", uuid_text(r->who->user, user)), LOG_S("document_id", r->params[0]));
     reply_empty(r, 204);
 }
 
@@ -247,6 +244,7 @@ void h_document_delete(struct req *r)
     }
     b = req_batch(r, 0);
     documents_add_delete(b, r->arena, id);
+    audit_with(r, b, "document.delete", "document", &id);
     req_pg(r, b, deleted);
 }
 

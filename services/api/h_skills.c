@@ -8,6 +8,7 @@
 #include "libcommon/model/live.h"
 #include "libcommon/sec/crypt.h"
 #include "libcommon/skills/registry.h"
+#include "services/api/audit.h"
 #include "services/api/hint.h"
 #include "services/api/job_wait.h"
 #include "services/api/skill_search.h"
@@ -199,6 +200,7 @@ static void store_job(struct req *r)
     j.args = arena_str(r->arena, buf_view(&args));
     buf_done(&args);
     x->stmt = jobs_add_insert(b, r->arena, r->app->ring, &j);
+    audit_with(r, b, "skill.execute", "job", &j.id);
     r->failed = NULL;
     req_pg(r, b, stored);
 }
@@ -264,6 +266,7 @@ static bool may_execute(struct req *r, const struct skill *s)
 
     if (perm_allows(r->who->perms, perm))
         return true;
+    audit_refused(r, "access.denied");
     reply_error(r, API_AUTH_INSUFFICIENT_PERMISSIONS, NULL, perm_name(perm),
                 "Insufficient permissions");
     return false;

@@ -346,6 +346,17 @@ def test_documents_of_the_request_are_looked_up(c):
     assert a.json["error"]["details"]["field"] == "documents/1"
 
 
+def test_what_was_done_and_refused_is_on_record(c, stack):
+    i = api.start(c)
+    assert api.as_role("admin").delete(ONE + i).status == 403
+    assert c.delete(ONE + i).status == 204
+    rows = stack.sql(f"SELECT action, result, user_id IS NOT NULL, ip_address FROM audit_logs WHERE resource_id = '{i}' "
+                     "ORDER BY log_id")
+    assert rows == [["decision.analyze", "success", "t", "127.0.0.1"], ["decision.delete", "success", "t", "127.0.0.1"]]
+    api.eventually(lambda: stack.sql("SELECT 1 FROM audit_logs WHERE action = 'access.denied' AND result = 'failure' AND "
+                                     "resource_id = '/api/v1/decisions/{id}'"))
+
+
 def test_many_clients_wait_at_once(c):
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda i: c.decide({**QUERY, "query": f"Shall we do thing {i}?"}), range(40)))
