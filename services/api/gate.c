@@ -6,6 +6,7 @@
 #include "libcommon/base/metrics.h"
 #include "services/api/audit.h"
 #include "services/api/auth.h"
+#include "services/api/multipart.h"
 
 #define SMALL_BODY (64 * 1024) /* of requests whose route takes none */
 
@@ -75,7 +76,11 @@ static bool read_body(struct req *r)
 {
     struct err err;
 
-    if (!is_json_type(http_req_header(r->http, "content-type"))) {
+    struct str type = http_req_header(r->http, "content-type");
+
+    if ((r->route->flags & ROUTE_FORM) && multipart_is(type))
+        return true;
+    if (!is_json_type(type)) {
         reply_error(r, API_UNSUPPORTED_MEDIA_TYPE, "Content-Type", "unsupported_media_type",
                     "The body must be application/json");
         return false;

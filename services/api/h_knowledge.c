@@ -7,6 +7,7 @@
 #include "services/api/audit.h"
 #include "services/api/hint.h"
 #include "services/api/job_wait.h"
+#include "services/api/multipart.h"
 
 #define CONTENT_TYPES "text/plain|text/markdown|text/csv"
 #define METADATA_MAX (16 * 1024)
@@ -91,32 +92,111 @@ static void stored(struct req *r)
     req_pg(r, b, old_loaded);
 }
 
-static int read_upload(struct req *r, struct document *d, struct fault *f)
+static int read_upload(const cJSON *body, struct document *d, struct fault *f)
 {
     const cJSON *metadata = NULL;
     const char *content = NULL;
 
     d->content_type = "text/plain";
-    if (field_required(r->body, "", "title", f) != 0 ||
-        field_text(r->body, "", "title", 1, 500, API_VALIDATION_ERROR, &d->title, f) != 0 ||
-        field_required(r->body, "", "content", f) != 0 ||
-        field_string(r->body, "", "content", &content, f) != 0 ||
-        field_enum(r->body, "", "content_type", CONTENT_TYPES, API_DATA_INVALID_FORMAT,
+    if (field_required(body, "", "title", f) != 0 ||
+        field_text(body, "", "title", 1, 500, API_VALIDATION_ERROR, &d->title, f) != 0 ||
+        field_required(body, "", "content", f) != 0 ||
+        field_string(body, "", "content", &content, f) != 0 ||
+        field_enum(body, "", "content_type", CONTENT_TYPES, API_DATA_INVALID_FORMAT,
                    &d->content_type, f) != 0 ||
-        field_text(r->body, "", "type", 1, 100, API_VALIDATION_ERROR, &d->type, f) != 0 ||
-        field_text(r->body, "", "source", 1, 500, API_VALIDATION_ERROR, &d->source, f) != 0 ||
-        field_object(r->body, "", "metadata", &metadata, f) != 0)
+        field_text(body, "", "type", 1, 100, API_VALIDATION_ERROR, &d->type, f) != 0 ||
+        field_text(body, "", "source", 1, 500, API_VALIDATION_ERROR, &d->source, f) != 0 ||
+        field_object(body, "", "metadata", &metadata, f) != 0)
         return -1;
     if (text_trim(str_of(content)).n == 0)
         return fault_set(f, API_VALIDATION_ERROR, "", "content", "empty",
                          "content must not be empty");
     d->content = str_of(content);
-    d->metadata = STR("{}");
-    if (metadata != NULL &&
-        (json_raw(r->http->body, "/metadata", &d->metadata) != 0 || d->metadata.n > METADATA_MAX))
+    if (d->metadata.n > METADATA_MAX)
         return fault_set(f, API_VALIDATION_ERROR, "", "metadata", "too_large",
                          "metadata is larger than 16 KiB");
     return 0;
+}
+
+/* What the kind of a file is: its part's type where that says something, else its name. */
+static const char *type_of_file(struct arena *a, const struct form_part *p)
+{
+    static const struct {
+        const char *suffix, *type;
+    } rows[] = {{".md", "text/markdown"}, {".csv", "text/csv"}, {".txt", "text/plain"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str s = str_of(rows[i].suffix);
+        if (p->filename.n > s.n &&
+            str_ieq((struct str){p->filename.p + p->filename.n - s.n, s.n}, s))
+            return rows[i].type;
+    }
+    return p->type.n == 0 ? "text/plain" : arena_strndup(a, p->type.p, p->type.n);
+}
+
+static int add_part(struct arena *a, cJSON *body, const struct form_part *p, struct document *d,
+                    struct fault *f)
+{
+    bool file = str_eq(p->name, STR("file")) || str_eq(p->name, STR("content"));
+    const char *name = arena_strndup(a, p->name.p, MIN(p->name.n, 100));
+    cJSON *metadata = NULL;
+
+    if (!utf8_valid(p->body) || memchr(p->body.p, 0, p->body.n) != NULL || !utf8_valid(p->filename))
+        return fault_set(f, API_DATA_INVALID_FORMAT, "", name, "not_text",
+                         "the part must be text in UTF-8");
+    if (strcmp(name, "metadata") == 0) {
+        if (json_parse(a, p->body, 32, &metadata, NULL) != 0)
+            return fault_set(f, API_INVALID_REQUEST, "", "metadata", "invalid_json",
+                             "metadata must be a JSON object");
+        d->metadata = p->body;
+        json_add_copy(body, "metadata", metadata);
+    } else if (file) {
+        json_add_strn(body, "content", p->body);
+        json_add_str(body, "content_type", type_of_file(a, p));
+        if (p->filename.n > 0)
+            json_add_strn(body, "filename", p->filename);
+    } else if (json_get(body, name) == NULL && word_in(name, "title|type|source")) {
+        json_add_strn(body, name, p->body);
+    }
+    return 0;
+}
+
+/* The form as the JSON body would be. */
+static int form_body(struct req *r, struct document *d, cJSON **out, struct fault *f)
+{
+    cJSON *body = json_obj(r->arena);
+    struct form_part *parts;
+    struct err err;
+    int n;
+
+    if (multipart_read(r->arena, http_req_header(r->http, "content-type"), r->http->body, &parts,
+                       &n, &err) != 0)
+        return fault_set(f, API_INVALID_REQUEST, "", "", "malformed_form", "%s", err.msg);
+    for (int i = 0; i < n; i++) {
+        bool again = json_get(body, "content") != NULL &&
+                     (str_eq(parts[i].name, STR("file")) || str_eq(parts[i].name, STR("content")));
+        if (again)
+            return fault_set(f, API_INVALID_REQUEST, "", "file", "duplicate", "one file at a time");
+        if (add_part(r->arena, body, &parts[i], d, f) != 0)
+            return -1;
+    }
+    if (json_get(body, "title") == NULL)
+        json_add_str(body, "title", json_str(body, "filename", NULL));
+    *out = body;
+    return 0;
+}
+
+static int read_body(struct req *r, struct document *d, struct fault *f)
+{
+    cJSON *body = r->body;
+
+    d->metadata = STR("{}");
+    if (body == NULL && form_body(r, d, &body, f) != 0)
+        return -1;
+    if (r->body != NULL && cJSON_IsObject(json_get(body, "metadata")) &&
+        json_raw(r->http->body, "/metadata", &d->metadata) != 0)
+        d->metadata = STR("{}");
+    return read_upload(body, d, f);
 }
 
 void h_document_create(struct req *r)
@@ -125,7 +205,7 @@ void h_document_create(struct req *r)
     struct fault f;
     struct pg_batch *b;
 
-    if (read_upload(r, &u->d, &f) != 0) {
+    if (read_body(r, &u->d, &f) != 0) {
         reply_fault(r, &f);
         return;
     }

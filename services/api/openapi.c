@@ -233,7 +233,7 @@ static const char *operation_id(struct arena *a, const struct route *row)
 
 static void add_operation(struct arena *a, cJSON *paths, const struct route *row)
 {
-    cJSON *path = json_get(paths, row->pattern), *op, *body, *security;
+    cJSON *path = json_get(paths, row->pattern), *op, *body, *content, *security;
     char method[8];
     size_t n = 0;
 
@@ -253,8 +253,10 @@ static void add_operation(struct arena *a, cJSON *paths, const struct route *row
     if (row->request_schema != NULL) {
         body = json_add_obj(op, "requestBody");
         json_add_bool(body, "required", true);
-        add_ref(a, json_add_obj(json_add_obj(body, "content"), "application/json"), "schema",
-                row->request_schema);
+        content = json_add_obj(body, "content");
+        add_ref(a, json_add_obj(content, "application/json"), "schema", row->request_schema);
+        if (row->flags & ROUTE_FORM)
+            add_ref(a, json_add_obj(content, "multipart/form-data"), "schema", "DocumentForm");
     }
     add_responses(a, op, row);
     if (row->flags & ROUTE_PUBLIC)

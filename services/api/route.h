@@ -18,6 +18,7 @@ enum route_class {
 #define ROUTE_JSON 2u   /* the body is a JSON object; it is read before the handler runs */
 #define ROUTE_CACHE 4u  /* the answer has an ETag */
 #define ROUTE_RAW 8u    /* the answer is no envelope */
+#define ROUTE_FORM 32u  /* with ROUTE_JSON: multipart/form-data too; then r->body is NULL */
 #define ROUTE_QUERY 16u /* a query too deep for JSON is INVALID_INPUT: its context is */
 
 struct route {

@@ -67,6 +67,54 @@ def test_a_deleted_document_is_gone(c):
     assert search(c, word).data["results"] == []
 
 
+def form(*parts, boundary="XxX", end=True):
+    body = b""
+    for headers, content in parts:
+        body += f"--{boundary}\r\n".encode() + headers.encode() + b"\r\n\r\n" + content + b"\r\n"
+    return body + (f"--{boundary}--\r\n".encode() if end else b"")
+
+
+def upload(c, body, kind="multipart/form-data; boundary=XxX"):
+    return c.post(DOCS, body, headers={"Content-Type": kind})
+
+
+FILE = 'Content-Disposition: form-data; name="file"; filename="plan.md"\r\nContent-Type: application/octet-stream'
+
+
+def test_a_file_can_be_uploaded_as_a_form(c):
+    content = f"# Plan {uuid.uuid4()}\r\n\r\nBuild it.\r\n--XxY\r\n".encode()
+    a = upload(c, form((FILE, content), ('Content-Disposition: form-data; name="source"', b"board"),
+                       ('Content-Disposition: form-data; name=metadata', b'{"n":12345678901234567890}')))
+    assert a.status == 201, a.body
+    d = c.get(f"{DOCS}/{a.data['id']}?wait=30")
+    assert d.data["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (d.data["title"], d.data["content_type"], d.data["source"]) == ("plan.md", "text/markdown", "board")
+    assert b"12345678901234567890" in d.body
+
+
+@pytest.mark.parametrize("body,kind,status,code", [
+    (form((FILE, b"x")), "multipart/form-data", 400, "INVALID_REQUEST"),
+    (form((FILE, b"x")), "multipart/form-data; boundary=other", 400, "INVALID_REQUEST"),
+    (form((FILE, b"x"), end=False), "multipart/form-data; boundary=XxX", 400, "INVALID_REQUEST"),
+    (b"", "multipart/form-data; boundary=XxX", 400, "INVALID_REQUEST"),
+    (form(("Content-Disposition: form-data", b"x")), "multipart/form-data; boundary=XxX", 400, "INVALID_REQUEST"),
+    (form(("no colon", b"x")), "multipart/form-data; boundary=XxX", 400, "INVALID_REQUEST"),
+    (form((FILE, b"x"), (FILE, b"y")), "multipart/form-data; boundary=XxX", 400, "INVALID_REQUEST"),
+    (form((FILE, b"\xff\xfe")), "multipart/form-data; boundary=XxX", 422, "DATA_INVALID_FORMAT"),
+    (form((FILE, b"a\x00b")), "multipart/form-data; boundary=XxX", 422, "DATA_INVALID_FORMAT"),
+    (form((FILE.replace(".md", ".pdf"), b"x")), "multipart/form-data; boundary=XxX", 422, "DATA_INVALID_FORMAT"),
+    (form((FILE, b" ")), "multipart/form-data; boundary=XxX", 422, "VALIDATION_ERROR"),
+    (form((FILE, b"x"), ('Content-Disposition: form-data; name="metadata"', b"[")),
+     "multipart/form-data; boundary=XxX", 400, "INVALID_REQUEST"),
+    (form(('Content-Disposition: form-data; name="title"', b"x")), "multipart/form-data; boundary=XxX", 400,
+     "INVALID_REQUEST"),
+    (form(*[('Content-Disposition: form-data; name="x"', b"x")] * 40), "multipart/form-data; boundary=XxX", 400,
+     "INVALID_REQUEST")])
+def test_bad_forms(c, body, kind, status, code):
+    a = upload(c, body, kind)
+    assert (a.status, a.code) == (status, code), a.body
+
+
 @pytest.mark.parametrize("body,status,code,field", [
     ({"content": "x"}, 400, "INVALID_REQUEST", "title"), ({"title": "x"}, 400, "INVALID_REQUEST", "content"),
     ({"title": None, "content": "x"}, 400, "INVALID_REQUEST", "title"),
