@@ -383,6 +383,16 @@ static void strategy_parts(struct record *r)
         cJSON_AddItemToArray(list, alternative(r, i));
         n++;
     }
+    for (; n < 2; n++) {
+        cJSON *o = cJSON_CreateObject();
+        json_add_str(o, "name", no_data(r, tr(r->s, "another strategy", "其他战略")));
+        json_add_str(o, "description", no_data(r, tr(r->s, "another strategy", "其他战略")));
+        json_add_arr(o, "pros");
+        json_add_arr(o, "cons");
+        json_add_str(o, "risk_level", "medium");
+        json_add_null(o, "expected_growth");
+        cJSON_AddItemToArray(list, o);
+    }
     roadmap(r);
     resources(r);
     metrics(r);

@@ -10,7 +10,7 @@ int study_make(struct study *s, struct arena *a, const cJSON *request, const cJS
 {
     *s = (struct study){.a = a, .request = request, .type = "general"};
     s->query = json_str(request, "query", NULL);
-    if (s->query == NULL || s->query[0] == '\0')
+    if (s->query == NULL || str_trim(str_of(s->query)).n == 0)
         return err_set(err, ERR_INVALID, "the request has no query");
     const char *type = json_str(request, "decision_type", "general");
     for (size_t i = 0; i < ARRAY_LEN(types); i++)

@@ -58,11 +58,13 @@ static void check_choice(struct check *c)
     cJSON *final = json_get(c->answer, "final_recommendation");
     const char *choice = json_str(final, "choice", "");
     struct str want = unicode_fold(c->a, str_of(choice));
+    bool any = false;
 
     if (!cJSON_IsArray(options) || options->child == NULL)
         return;
     cJSON_ArrayForEach (o, options) {
         const char *name = option_name(o);
+        any = any || str_trim(str_of(name)).n > 0;
         if (strcmp(name, choice) == 0)
             return;
         if (str_eq(unicode_fold(c->a, str_of(name)),
@@ -71,6 +73,8 @@ static void check_choice(struct check *c)
             return;
         }
     }
+    if (!any)
+        return;
     add_fault(c, "/final_recommendation/choice", "not_an_option", false,
               "\"%.80s\" is not one of the options given; use one of them, letter for letter.",
               choice);

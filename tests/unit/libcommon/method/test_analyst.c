@@ -1,0 +1,288 @@
+/* test_analyst.c: the offline analyst on small cases, one idea each. */
+#include "libcommon/base/compat.h"
+#include "tests/unit/libcommon/method/brief_case.h"
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+
+static void decide(struct brief_case *b, const char *request)
+{
+    b->a = arena_new();
+    brief_start(b, brief_json(b->a, str_of(request)));
+    assert_non_null(b->request);
+}
+
+static const char *choice_of(const struct brief_case *b)
+{
+    return json_str(json_get(b->final, "final_recommendation"), "choice", "");
+}
+
+static double confidence_of(const struct brief_case *b)
+{
+    return json_num(json_get(b->final, "final_recommendation"), "confidence", 2);
+}
+
+static bool says(const struct brief_case *b, const char *pointer, const char *text)
+{
+    return str_find(json_print(b->a, json_at(b->final, pointer)), str_of(text)) >= 0;
+}
+
+/* The present value that the record gives an alternative. */
+static double value_of(const struct brief_case *b, const char *name)
+{
+    const cJSON *x;
+
+    cJSON_ArrayForEach (x, json_at(b->final, "/decision_record/alternatives"))
+        if (strcmp(json_str(x, "name", ""), name) == 0)
+            return json_num(x, "expected_value", NAN);
+    return NAN;
+}
+
+static void test_analyst__an_outlay_with_yearly_savings_is_valued(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b, "{\"query\":\"Should we invest in the "
+               "line?\",\"decision_type\":\"investment\",\"options\":[\"Invest\","
+               "\"Do not invest\"],\"context\":{\"investment\":\"2M "
+               "USD\",\"annual_savings\":\"450,000 USD\","
+               "\"useful_life\":\"7 years\",\"discount_rate\":0.08}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(fabs(value_of(&b, "Invest") - 342866.5) < 1);
+    assert_true(value_of(&b, "Do not invest") == 0);
+    assert_string_equal(choice_of(&b), "Invest");
+    assert_int_equal(brief_faults(&b), 0);
+    arena_free(b.a);
+}
+
+static void test_analyst__a_negative_value_never_beats_doing_nothing(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b, "{\"query\":\"Should we buy the "
+               "plant?\",\"decision_type\":\"investment\",\"options\":[\"Buy the plant\","
+               "\"Do nothing\"],\"context\":{\"capex\":\"EUR 10M\",\"annual_benefit\":\"EUR "
+               "1M\",\"life_years\":8}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(value_of(&b, "Buy the plant") < 0);
+    assert_string_equal(choice_of(&b), "Do nothing");
+    assert_true(says(&b, "/final_recommendation/key_assumptions", "10%"));
+    arena_free(b.a);
+}
+
+static void test_analyst__an_option_over_the_budget_is_not_chosen(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b, "{\"query\":\"预算内应选哪个方案？\",\"decision_type\":\"investment\",\"options\":["
+               "\"自建机房\",\"租用云服务\"],"
+               "\"context\":{\"预算上限\":\"500万元\",\"年限\":\"5年\",\"自建机房投资\":"
+               "\"800万元\",\"自建机房年收益\":\"400万元\","
+               "\"租用云服务投资\":\"100万元\",\"租用云服务年收益\":\"60万元\"}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_string_equal(choice_of(&b), "租用云服务");
+    assert_true(says(&b, "/situation_analysis/key_findings", "超过预算上限"));
+    assert_int_equal(brief_faults(&b), 0);
+    arena_free(b.a);
+}
+
+static void test_analyst__a_table_of_flows_by_option_is_read(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b,
+           "{\"query\":\"Refit the store or close "
+           "it?\",\"decision_type\":\"investment\",\"options\":[\"Refit the store\","
+           "\"Close the store\"],\"context\":{\"currency\":\"GBP\",\"discount_rate\":\"10%\"}}");
+    brief_add_document(&b, "flows.csv",
+                       STR("# GBP thousands\noption,year 0,year 1,year 2\nRefit the "
+                           "store,-100,60,80\nClose the store,-10,0,0\n"));
+    assert_true(brief_decide(&b, false, true));
+    assert_true(fabs(value_of(&b, "Refit the store") - (-100000 + 60000 / 1.1 + 80000 / 1.21)) < 1);
+    arena_free(b.a);
+}
+
+static void test_analyst__ranges_are_simulated(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b,
+           "{\"query\":\"Should we "
+           "launch?\",\"decision_type\":\"investment\",\"options\":[\"Launch\",\"Do not launch\"],"
+           "\"context\":{\"currency\":\"USD\",\"launch_cost\":\"1M\",\"annual_benefit\":{\"low\":"
+           "\"0.1M\",\"base\":\"0.4M\","
+           "\"high\":\"0.6M\"},\"horizon\":\"4 years\",\"discount_rate\":0.1}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(says(&b, "/situation_analysis/key_findings", "of runs"));
+    assert_true(says(&b, "/decision_record/uncertainties", "range given"));
+    arena_free(b.a);
+}
+
+static void test_analyst__without_options_the_query_is_split(void **state)
+{
+    static const struct {
+        const char *request, *first, *second;
+    } rows[] = {
+        {"{\"query\":\"Should we hire a sales team or use resellers?\"}", "hire a sales team",
+         "use resellers"},
+        {"{\"query\":\"我们应该自建仓库还是外包？\"}", "自建仓库", "外包"},
+        {"{\"query\":\"Should we enter Brazil?\"}", "enter Brazil", "Not now"},
+        {"{\"query\":\"是否进入越南市场？\"}", "进入越南市场", "暂不"},
+        {"{\"query\":\"Our market\"}", "Proceed", "Do not proceed"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct brief_case b;
+        decide(&b, rows[i].request);
+        assert_true(brief_decide(&b, false, true));
+        const cJSON *list = json_at(b.final, "/decision_record/alternatives");
+        assert_string_equal(json_str(cJSON_GetArrayItem(list, 0), "name", ""), rows[i].first);
+        assert_string_equal(json_str(cJSON_GetArrayItem(list, 1), "name", ""), rows[i].second);
+        assert_true(confidence_of(&b) <= (i == 4 ? 0.35 : 0.40));
+        assert_int_equal(brief_faults(&b), 0);
+        arena_free(b.a);
+    }
+}
+
+static void test_analyst__every_type_has_its_parts(void **state)
+{
+    static const char *const types[] = {"investment", "risk", "strategy", "general"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct brief_case b;
+        b.a = arena_new();
+        brief_start(&b, json_obj(b.a));
+        json_add_str(b.request, "query", "Should we open a second office?");
+        json_add_str(b.request, "decision_type", types[i]);
+        json_push_str(json_add_arr(b.request, "options"), "Open it");
+        json_push_str(json_get(b.request, "options"), "Wait a year");
+        assert_true(brief_decide(&b, false, true));
+        assert_int_equal(brief_faults(&b), 0);
+        arena_free(b.a);
+    }
+}
+
+static void test_analyst__a_measure_far_worse_than_its_industry_scores_high(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(
+        &b,
+        "{\"query\":\"How risky is our balance sheet? Refinance now or "
+        "later?\",\"decision_type\":\"risk\","
+        "\"options\":[\"Refinance now\",\"Refinance later\"],\"context\":{\"debt_to_equity\":2.4,"
+        "\"industry_average_debt_to_equity\":1.1}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(json_num(json_at(b.final, "/risk_assessment/risk_breakdown/0"), "score", 0) >= 8);
+    arena_free(b.a);
+}
+
+static void test_analyst__own_criteria_replace_the_defaults(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(
+        &b,
+        "{\"query\":\"Which "
+        "supplier?\",\"options\":[\"Acme\",\"Bolt\"],\"context\":{\"criteria\":[{\"name\":\"risk\","
+        "\"weight\":3},{\"name\":\"reversibility\",\"weight\":1}]}}");
+    assert_true(brief_decide(&b, false, true));
+    const cJSON *list = json_at(b.final, "/decision_record/objectives");
+    assert_int_equal(cJSON_GetArraySize(list), 2);
+    assert_true(fabs(json_num(list->child, "weight", 0) - 0.75) < 1e-9);
+    arena_free(b.a);
+}
+
+static void test_analyst__the_plan_has_at_most_twelve_steps(void **state)
+{
+    struct brief_case b;
+    struct err err = {0};
+    cJSON *turn = NULL;
+
+    (void)state;
+    brief_load(&b, "tests/data/briefs/05-make-or-buy");
+    struct analyst_input in = {b.request, b.material, b.turns, true};
+    assert_int_equal(analyst_next(&in, b.a, &turn, &err), 0);
+    int n = cJSON_GetArraySize(json_get(turn, "plan"));
+    assert_true(n > 0 && n <= 12);
+    assert_null(json_get(turn, "tool_calls"));
+    assert_non_null(json_str(json_at(turn, "/plan/0"), "purpose", NULL));
+    arena_free(b.a);
+}
+
+static void test_analyst__results_under_other_ids_are_recognised(void **state)
+{
+    struct brief_case b;
+    cJSON *t;
+    int n = 0;
+
+    (void)state;
+    brief_load(&b, "tests/data/briefs/04-kill-or-continue");
+    assert_true(brief_decide(&b, false, true));
+    struct str first = json_canon(b.a, b.final);
+    cJSON_ArrayForEach (t, b.turns)
+        if (json_get(t, "tool") != NULL)
+            cJSON_ReplaceItemInObjectCaseSensitive(
+                t, "id", cJSON_CreateString(arena_printf(b.a, "toolu_%d", n++)));
+    struct analyst_input in = {b.request, b.material, b.turns, false};
+    struct err err = {0};
+    cJSON *turn = NULL;
+    assert_int_equal(analyst_next(&in, b.a, &turn, &err), 0);
+    assert_true(str_eq(first, json_canon(b.a, json_get(turn, "final"))));
+    arena_free(b.a);
+}
+
+static void test_analyst__no_query_is_refused(void **state)
+{
+    struct arena *a = arena_new();
+    struct err err = {0};
+    cJSON *request = json_obj(a), *turn = NULL;
+    struct analyst_input in = {request, NULL, NULL, false};
+
+    (void)state;
+    assert_int_equal(analyst_next(&in, a, &turn, &err), ERR_INVALID);
+    json_add_str(request, "query", "  ");
+    assert_int_equal(analyst_next(&in, a, &turn, &err), ERR_INVALID);
+    arena_free(a);
+}
+
+static void test_analyst__another_language_is_answered_in_english_and_said(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b, "{\"query\":\"Sollen wir die Fabrik in Polen bauen oder in "
+               "Ungarn?\",\"options\":[\"Polen\",\"Ungarn\"]}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(says(&b, "/situation_analysis/key_findings", "in English"));
+    arena_free(b.a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_analyst__an_outlay_with_yearly_savings_is_valued),
+        cmocka_unit_test(test_analyst__a_negative_value_never_beats_doing_nothing),
+        cmocka_unit_test(test_analyst__an_option_over_the_budget_is_not_chosen),
+        cmocka_unit_test(test_analyst__a_table_of_flows_by_option_is_read),
+        cmocka_unit_test(test_analyst__ranges_are_simulated),
+        cmocka_unit_test(test_analyst__without_options_the_query_is_split),
+        cmocka_unit_test(test_analyst__every_type_has_its_parts),
+        cmocka_unit_test(test_analyst__a_measure_far_worse_than_its_industry_scores_high),
+        cmocka_unit_test(test_analyst__own_criteria_replace_the_defaults),
+        cmocka_unit_test(test_analyst__the_plan_has_at_most_twelve_steps),
+        cmocka_unit_test(test_analyst__results_under_other_ids_are_recognised),
+        cmocka_unit_test(test_analyst__no_query_is_refused),
+        cmocka_unit_test(test_analyst__another_language_is_answered_in_english_and_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
