@@ -176,7 +176,7 @@ static const struct suffix {
     {"ss", 2, "ss"}, {"us", 2, "us"},   {"is", 2, "is"},   {"s", 3, ""},
 };
 
-size_t unicode_stem(char *word, size_t n)
+static size_t strip_ending(char *word, size_t n)
 {
     for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
         size_t end = strlen(suffixes[i].end), put = strlen(suffixes[i].put);
@@ -184,9 +184,18 @@ size_t unicode_stem(char *word, size_t n)
         if (n < end + suffixes[i].min || memcmp(word + n - end, suffixes[i].end, end) != 0)
             continue;
         memcpy(word + n - end, suffixes[i].put, put);
-        n = n - end + put;
-        break;
+        return n - end + put;
     }
+    return n;
+}
+
+size_t unicode_stem(char *word, size_t n)
+{
+    size_t before = n;
+
+    n = strip_ending(word, n);
+    if (n + 1 == before) /* "housings": the plural first */
+        n = strip_ending(word, n);
     if (n > 4 && word[n - 1] == 'e') /* "acquire", "acquired" */
         n--;
     if (n > 4 && word[n - 1] == word[n - 2] && strchr("bdgmnprt", word[n - 1]) != NULL)
