@@ -18,7 +18,9 @@ struct lease {
     struct arena *arena; /* of the renewal in flight */
     struct pg_op op;
     struct uuid *ids;
+    int64_t *epochs;
     int count, stmt;
+    unsigned round; /* of renewals */
     int64_t sent_us;
 };
 
@@ -39,8 +41,7 @@ static void drop_overdue(struct app *app)
     free(over);
 }
 
-/* Rows come for the leases that are still held; of those asked for, the others are lost. A lease
- * taken anew meanwhile ends later than `until` and is left alone. */
+/* Rows come for the leases that are still held; of those asked for, the others are lost. */
 static void apply_renewal(struct lease *l)
 {
     int64_t until = l->sent_us + l->app->settings.lease_s * 1000000;
@@ -48,13 +49,15 @@ static void apply_renewal(struct lease *l)
     for (int row = 0; row < pg_rows(l->op.result, l->stmt); row++) {
         struct run *r = run_find(l->app, pg_get_uuid(l->op.result, l->stmt, row, 0));
 
+        /* Held, but not prolonged while a commit of its own has the row: the next round does it. */
         if (r != NULL)
-            run_renewed(r, until, pg_get_bool(l->op.result, l->stmt, row, 1));
+            run_renewed(r, l->round, pg_get_bool(l->op.result, l->stmt, row, 2) ? until : 0,
+                        pg_get_bool(l->op.result, l->stmt, row, 1));
     }
     for (int i = 0; i < l->count; i++) {
         struct run *r = run_find(l->app, l->ids[i]);
 
-        if (r != NULL && run_lease_until(r) < until)
+        if (r != NULL && run_epoch(r) == l->epochs[i] && run_lease_round(r) != l->round)
             run_lost(r, "another agent has the lease, or the decision is gone");
     }
 }
@@ -79,7 +82,6 @@ static void on_timer(struct timer *t)
 {
     struct lease *l = CONTAINER_OF(t, struct lease, timer);
     int n = (int)map_count(l->app->runs);
-    int64_t *epochs = arena_array(l->arena, int64_t, n + 1);
     struct pg_batch *b;
     size_t pos = 0;
     struct str key;
@@ -90,15 +92,17 @@ static void on_timer(struct timer *t)
         timer_start(&l->timer, l->app->settings.lease_s * 1000 / 3);
         return;
     }
+    l->round++;
     l->ids = arena_array(l->arena, struct uuid, n);
+    l->epochs = arena_array(l->arena, int64_t, n);
     l->count = 0;
     while (map_next(l->app->runs, &pos, &key, &run)) {
         l->ids[l->count] = run_id(run);
-        epochs[l->count++] = run_epoch(run);
+        l->epochs[l->count++] = run_epoch(run);
     }
     b = pg_batch_new(l->arena, PG_SERVICE, NULL, NULL, false, PG_IDEMPOTENT);
-    l->stmt =
-        decisions_add_renew(b, l->arena, l->ids, epochs, l->count, l->app->settings.lease_s * 1000);
+    l->stmt = decisions_add_renew(b, l->arena, l->ids, l->epochs, l->count,
+                                  l->app->settings.lease_s * 1000);
     l->sent_us = clock_mono_us();
     pg_submit(l->app->pg, b, l->app->settings.lease_s * 1000 / 3, &l->op, on_renewed, l);
 }

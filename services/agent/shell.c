@@ -177,8 +177,14 @@ int64_t run_lease_until(const struct run *r)
     return r->lease_until_us;
 }
 
-void run_renewed(struct run *r, int64_t lease_until_us, bool cancel_asked)
+unsigned run_lease_round(const struct run *r)
 {
+    return r->lease_round;
+}
+
+void run_renewed(struct run *r, unsigned round, int64_t lease_until_us, bool cancel_asked)
+{
+    r->lease_round = round;
     r->lease_until_us = MAX(r->lease_until_us, lease_until_us);
     if (cancel_asked)
         run_cancel(r);

@@ -25,7 +25,9 @@ struct run *run_find(struct app *app, struct uuid decision);
  * the renewal was sent. */
 struct uuid run_id(const struct run *r);
 int64_t run_epoch(const struct run *r);
-void run_renewed(struct run *r, int64_t lease_until_us, bool cancel_asked);
+/* Still held in this round of renewals; lease_until_us 0: not prolonged this time. */
+void run_renewed(struct run *r, unsigned round, int64_t lease_until_us, bool cancel_asked);
+unsigned run_lease_round(const struct run *r);
 int64_t run_lease_until(const struct run *r);
 /* The lease is gone: stops every call at once and forgets the run; nothing is written. */
 void run_lost(struct run *r, const char *why);
@@ -48,6 +50,7 @@ struct run {
     struct list appends; /* append.link: waiting, then in flight */
     int in_flight;       /* how many at the head of appends are being committed */
     struct arena *append_arena;
+    unsigned lease_round; /* the last one that saw it held */
     struct pg_op append_op;
     int append_stmt; /* of append_op's batch: what to read */
     struct backoff append_backoff;
