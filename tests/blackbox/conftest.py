@@ -22,10 +22,12 @@ class Stack:
     def __init__(self, settings=None, agents=1, workers=1):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ceoagent-test-"))
         os.chmod(self.dir, 0o711)
-        self.env = {**os.environ, "RUN_DIR": str(self.dir), "AGENTS": str(agents),
+        # The session's stack is in the environment for its clients; another stack has stores of its own.
+        mine = {k: v for k, v in os.environ.items()
+                if k not in ("CEOAGENT_URL", "CEOAGENT_API_KEY", "DATABASE_URL", "REDIS_URL")}
+        self.env = {**mine, "RUN_DIR": str(self.dir), "AGENTS": str(agents),
                     "WORKERS": str(workers), "BIN_DIR": os.environ.get("BIN_DIR", "build/dev"),
                     **(settings or {})}
-        self.env.pop("CEOAGENT_URL", None)
         self.harness("up")
         self.read_env()
 
