@@ -31,3 +31,25 @@ k8s-lab: ## a real one-node Kubernetes on this machine (root), with metrics, pol
 
 test-k8s: ## install, upgrade, break, roll back and scale the chart on the lab
 	@tests/deploy/k8s
+
+.PHONY: deploy rollback backup release-notes chart-package ci-kubeconfig ci-secrets perf-cluster
+deploy: ## deploy to a cluster: IMAGE_TAG=v1.0.0 [NAMESPACE=] [ENVIRONMENT=prod|test|dev] [KUBECONFIG_PATH=]
+	@PATH=$(CURDIR)/.tools/bin:$$PATH deploy/scripts/deploy.sh
+
+rollback: ## take a cluster's release back: [REVISION=n] [NAMESPACE=]
+	@PATH=$(CURDIR)/.tools/bin:$$PATH deploy/scripts/rollback.sh $(REVISION)
+
+backup: ## back up a database: BACKUP_DATABASE_URL= [BACKUP_DIR=]
+	@deploy/scripts/backup.sh
+
+release-notes: ## the change log's section of TAG, for the release's page
+	@tests/deploy/release notes $(TAG)
+
+chart-package: ## build/ceoagent-VERSION.tgz
+	@tests/deploy/release chart $(TAG)
+
+ci-kubeconfig ci-secrets: ci-%:
+	@tests/deploy/ci-cluster $*
+
+perf-cluster: ## a short load test through a forwarded port [NAMESPACE=]
+	@tests/deploy/ci-cluster perf
