@@ -96,6 +96,8 @@ struct analysis {
     bool close, none_feasible, value_rule;
     struct flip flips[16];
     int flips_count;
+    struct flip parities[6]; /* where a rival that is worth more loses its lead over the choice */
+    int parities_count;
     double confidence;
     const char *basis[BASIS_MAX];
     int basis_count;

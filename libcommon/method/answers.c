@@ -203,6 +203,8 @@ static void weight_flips(struct analysis *an)
     }
 }
 
+/* Where the values meet. When the choice is worth more, that is where it changes; when the rival is
+ * (and lost on other criteria), it is where the rival's lead ends. */
 static void assumption_flips(struct analysis *an)
 {
     const cJSON *b;
@@ -210,6 +212,7 @@ static void assumption_flips(struct analysis *an)
     an->flip_answer = answer_of(an, "flip");
     if (an->flip_answer < 0)
         return;
+    bool leads = !(an->value[an->choice].npv < an->value[an->rival].npv);
     cJSON_ArrayForEach (b, json_get(an->answers[an->flip_answer].output, "break_even")) {
         const char *name = json_str(b, "variable", "");
         bool chosen = strncmp(name, "c_", 2) == 0;
@@ -218,10 +221,17 @@ static void assumption_flips(struct analysis *an)
         if (isnan(at) || strlen(name) < 3)
             continue;
         const struct cash *c = &an->s->options[option].cash;
-        add_flip(an, (struct flip){say(an->s, "%s (%s)", driver_label(an, c, name + 2),
-                                       an->s->options[option].name),
-                                   "assumption", an->s->options[an->rival].name,
-                                   driver_now(c, name + 2), at, an->flip_answer});
+        struct flip f = {
+            say(an->s, "%s (%s)", driver_label(an, c, name + 2), an->s->options[option].name),
+            "assumption",
+            an->s->options[an->rival].name,
+            driver_now(c, name + 2),
+            at,
+            an->flip_answer};
+        if (leads)
+            add_flip(an, f);
+        else if (an->parities_count < (int)ARRAY_LEN(an->parities))
+            an->parities[an->parities_count++] = f;
     }
 }
 
@@ -239,8 +249,9 @@ static int by_distance(const void *x, const void *y)
 
 void answers_flips(struct analysis *an)
 {
-    an->flips_count = 0;
+    an->flips_count = an->parities_count = 0;
     assumption_flips(an);
     qsort(an->flips, (size_t)an->flips_count, sizeof(*an->flips), by_distance);
+    qsort(an->parities, (size_t)an->parities_count, sizeof(*an->parities), by_distance);
     weight_flips(an);
 }

@@ -586,7 +586,9 @@ static void detect_unreviewed(struct study *s)
             if (s->sources[i].segs.at[g].kind == SEGMENT_ROW || !lex_has(LEX_UNREVIEWED, t))
                 continue;
             const char *what = text_cut(s->a, arena_strndup(s->a, t.p, t.n), 160);
-            study_miss(s, say(s, "%s (%s)", what, s->sources[i].title),
+            study_miss(s,
+                       say(s, tr(s, "what %s leaves open: \"%s\"", "%s未落实之处：“%s”"),
+                           s->sources[i].title, what),
                        tr(s, "the source itself names it as open", "来源自身指出该项尚未落实"),
                        true);
         }

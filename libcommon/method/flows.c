@@ -347,8 +347,11 @@ static void read_terminal(struct study *s, int i)
             c->terminal = k->f.value * c->series[c->series_years];
             c->terminal_multiple = k->f.value;
         } else if (is_money(s, k) || k->table < 0) {
-            c->series[k->f.year_from > 0 ? MIN(k->f.year_from, c->series_years)
-                                         : c->series_years] += k->f.value;
+            struct cash_item *item =
+                add_item(c, tr(s, "terminal value", "终值"), "terminal_value", k->f.value, 1, n);
+            if (item != NULL)
+                item->from = item->to =
+                    k->f.year_from > 0 ? MIN(k->f.year_from, CASH_YEARS_MAX) : c->series_years;
         }
         return;
     }

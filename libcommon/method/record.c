@@ -168,6 +168,14 @@ static void write_values(struct record *r, struct buf *b)
                          s->options[i].name, money(r, v->npv),
                          cite_answer(r, v->fm, v->npv, s->currency)));
     }
+    int n = answer_of(r->an, "break_even_loss");
+    if (n >= 0)
+        add_sentence(r, b,
+                     say(s,
+                         tr(s, "The change of price stops paying if %s of the customers leave %s.",
+                            "若流失%s的客户，调价不再划算 %s。"),
+                         percent(s, json_num(r->an->answers[n].output, "value", NAN)),
+                         cite_answer(r, n, NAN, NULL)));
     const struct valued *mine = &r->an->value[r->an->choice];
     if (!isnan(mine->low_npv) && !s->options[r->an->choice].cash.per_unit)
         add_sentence(r, b,
@@ -204,6 +212,8 @@ static void write_cautions(struct record *r, struct buf *b)
                                             : cite_segment(r, f->source, f->segment, 0),
                                300));
     }
+    if (r->an->parities_count > 0)
+        add_sentence(r, b, record_parity_text(r, &r->an->parities[0]));
     if (r->an->flips_count > 0)
         add_sentence(r, b, record_flip_text(r, &r->an->flips[0]));
 }
@@ -445,6 +455,16 @@ static void add_uncertainty(cJSON *list, const char *name, double low, double ba
     cJSON_AddItemToArray(list, o);
 }
 
+/* Its label, its measure, else the words it stands in. */
+static const char *name_of_fact(const struct record *r, const struct fact *k)
+{
+    if (k->label != NULL && str_trim(str_of(k->label)).n > 0)
+        return k->label;
+    if (k->measure != M_NONE)
+        return tr(r->s, measures[k->measure].en, measures[k->measure].zh);
+    return arena_strndup(r->an->a, k->quote.p, k->quote.n);
+}
+
 static void write_uncertainties(struct record *r, cJSON *d)
 {
     const struct study *s = r->s;
@@ -466,14 +486,8 @@ static void write_uncertainties(struct record *r, cJSON *d)
         const struct fact *k = &s->facts[i];
         if (isnan(k->f.low) || k->beaten)
             continue;
-        add_uncertainty(list,
-                        text_cut(r->an->a,
-                                 k->label != NULL && str_trim(str_of(k->label)).n > 0
-                                     ? k->label
-                                     : tr(s, measures[k->measure].en, measures[k->measure].zh),
-                                 100),
-                        k->f.low, k->f.value, k->f.high,
-                        k->f.currency[0] != '\0' ? k->f.currency : NULL,
+        add_uncertainty(list, text_cut(r->an->a, name_of_fact(r, k), 100), k->f.low, k->f.value,
+                        k->f.high, k->f.currency[0] != '\0' ? k->f.currency : NULL,
                         say(s, tr(s, "range given %s", "给定区间 %s"), cite_fact(r, i)));
     }
     for (int i = 0; i < s->missing_count && cJSON_GetArraySize(list) < 2; i++)

@@ -31,6 +31,7 @@ void record_alternatives(struct record *r, cJSON *decision);
 void record_commitment(struct record *r, cJSON *decision);
 void record_sensitivity(struct record *r);
 const char *record_flip_text(struct record *r, const struct flip *f);
+const char *record_parity_text(struct record *r, const struct flip *f);
 const char *record_deadline(const struct record *r); /* NULL when none was given */
 /* record_types.c: what one decision type has beside the others. */
 void record_type_parts(struct record *r);

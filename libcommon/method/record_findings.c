@@ -418,9 +418,8 @@ static void used_findings(struct record *r, cJSON *list)
             if (fact < 0 || s->facts[fact].origin < 0 || s->facts[fact].evidence > 0)
                 continue;
             const struct fact *f = &s->facts[fact];
-            const char *what = k >= 0             ? c->items[k].label
-                               : f->label != NULL ? f->label
-                                                  : tr(s, "cash flow", "现金流");
+            const char *what = k >= 0 ? c->items[k].label
+                                      : tr(s, "first cash flow of the table", "表中首个现金流");
             push_text(r, list,
                       cited(r,
                             say(s, tr(s, "%s of %s is %s.", "%2$s的%1$s为%3$s。"), what,
@@ -437,6 +436,12 @@ static void flip_findings(struct record *r, cJSON *list)
     for (int i = 0; i < r->an->flips_count && i < 4; i++)
         if (strcmp(r->an->flips[i].kind, "assumption") == 0)
             push_text(r, list, record_flip_text(r, &r->an->flips[i]), FINDING_CHARS);
+}
+
+static void parity_findings(struct record *r, cJSON *list)
+{
+    for (int i = 0; i < r->an->parities_count && i < 2; i++)
+        push_text(r, list, record_parity_text(r, &r->an->parities[i]), FINDING_CHARS);
 }
 
 static bool is_cited(const struct study *s, int document)
@@ -502,6 +507,7 @@ void record_findings(struct record *r, cJSON *list)
     price_findings(r, list);
     detector_findings(r, list);
     flip_findings(r, list);
+    parity_findings(r, list);
     unit_notes(r, list);
     drift_finding(r, list);
     dominated_findings(r, list);

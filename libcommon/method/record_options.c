@@ -280,6 +280,18 @@ const char *record_flip_text(struct record *r, const struct flip *f)
     return flip_text(r, f, false);
 }
 
+const char *record_parity_text(struct record *r, const struct flip *f)
+{
+    const struct study *s = r->s;
+    const char *text = say(
+        s,
+        tr(s, "%1$s is worth more than the choice; that lead ends if %2$s moves from %3$s to %4$s.",
+           "%1$s的价值高于所选方案；若%2$s由%3$s变为%4$s，该优势消失。"),
+        f->new_choice, f->driver, flip_amount(r, f, f->current), flip_amount(r, f, f->at));
+
+    return cited(r, text, cite_answer(r, f->answer, NAN, NULL), SHORT);
+}
+
 static const char *asked_date(const struct study *s)
 {
     static const char *const keys[] = {"deadline", "answer_due", "due",  "decide_by",

@@ -235,7 +235,10 @@ static void pillars(struct record *r, cJSON *rec)
     cJSON *list = json_add_arr(rec, "strategic_pillars");
     int n = 0;
 
-    for (int c = 0; n < 3 && c < r->an->criteria_count; c++, n++) {
+    for (int c = 0; n < 3 && c < r->an->criteria_count; c++) {
+        if (r->an->criteria[c].dropped)
+            continue;
+        n++;
         cJSON *p = cJSON_CreateObject(), *kpi = cJSON_CreateObject();
         json_add_str(p, "pillar", r->an->criteria[c].name);
         json_push_str(json_add_arr(p, "objectives"), no_data(r, r->an->criteria[c].name));
