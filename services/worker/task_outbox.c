@@ -6,6 +6,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/model/outbox.h"
+#include "libcommon/sec/ssrf.h"
 #include "services/worker/job.h"
 #include "services/worker/task_outbox.h"
 
@@ -139,7 +140,7 @@ static void on_answered(struct op *op)
     bool last = p->row.attempts + 1 >= ATTEMPTS;
 
     if (op->err.code != 0)
-        failed(p, 0, last, op->err.msg);
+        failed(p, 0, last || op->err.code == ERR_DENIED, op->err.msg);
     else if (status >= 200 && status < 300)
         sent(p);
     else
@@ -159,6 +160,12 @@ static const char *signature(struct parcel *p, const char *timestamp)
                         hex_encode(mac, sizeof(mac), hex));
 }
 
+/* Who gives the URL is a tenant: outside of development it must not lead inside. */
+static bool inside_allowed(const struct settings *s)
+{
+    return strcmp(s->environment, "development") == 0 || strcmp(s->environment, "test") == 0;
+}
+
 static void send_webhook(struct parcel *p)
 {
     struct arena *a = p->arena;
@@ -169,7 +176,9 @@ static void send_webhook(struct parcel *p)
                                .url = p->row.url,
                                .headers = headers,
                                .body = p->row.payload,
-                               .max_body = 65536};
+                               .max_body = 65536,
+                               .allow_address =
+                                   inside_allowed(&p->relay->w->settings) ? NULL : ssrf_public};
 
     headers[0] = "Content-Type: application/json";
     headers[1] = arena_printf(a, "X-CEOAgent-Event: %s", p->row.topic);

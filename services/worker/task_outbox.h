@@ -8,8 +8,8 @@
  * X-CEOAgent-Delivery: the event_id (the same on every attempt), X-CEOAgent-Timestamp: unix
  * seconds, X-CEOAgent-Signature: "sha256=" and the hex HMAC-SHA-256 of "TIMESTAMP.BODY" under the
  * tenant's secret. Any 2xx answer is success. Else it is tried again after 2, 4, 8 ... seconds (at
- * most an hour; Retry-After is honoured), 15 times in all; 410 ends it at once. Given-up rows stay,
- * with their error. */
+ * most an hour; Retry-After is honoured), 15 times in all; 410, and a URL that leads to an inside
+ * address (except in development), end it at once. Given-up rows stay, with their error. */
 #pragma once
 #include "services/worker/app.h"
 

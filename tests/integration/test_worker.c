@@ -140,6 +140,7 @@ static void start_worker(struct world *w, int i, const char *const *settings)
     setenv("REDIS_URL", w->url, 1);
     setenv("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1);
     setenv("HEALTH_PORT", "0", 1);
+    setenv("ENVIRONMENT", "test", 1);
     setenv("MAX_WORKERS", "4", 1);
     setenv("VISIBILITY_TIMEOUT", "2", 1);
     setenv("LEASE_SECONDS", "3", 1);
@@ -577,6 +578,27 @@ static void test_worker__the_outbox_goes_out_signed_and_again_after_a_failure(vo
     script_server_free(s);
 }
 
+static bool row_given_up(void *arg)
+{
+    return count(arg, "SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL") == 1;
+}
+
+static void test_worker__a_webhook_never_leads_inside_in_production(void **state)
+{
+    struct world *w = *state;
+    struct script_server *s = script_server_new(w->loop, on_hook, w);
+
+    db_sql(w->db, arena_printf(w->arena,
+                               "INSERT INTO outbox (event_id, tenant_id, topic, target, url, "
+                               "payload) VALUES (gen_random_uuid(), '%s', 'x', 'webhook', '%s', "
+                               "'{}')",
+                               TENANT_DEFAULT, script_server_url(s)));
+    start_worker(w, 0, (const char *const[]){"ENVIRONMENT=production", NULL});
+    assert_true(loop_until(w->loop, row_given_up, w, WAIT_MS));
+    assert_int_equal(w->hooks, 0);
+    script_server_free(s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -594,6 +616,7 @@ int main(void)
         T(test_worker__a_restart_of_redis_costs_no_job),
         T(test_worker__documents_become_searchable_or_say_why_not),
         T(test_worker__the_outbox_goes_out_signed_and_again_after_a_failure),
+        T(test_worker__a_webhook_never_leads_inside_in_production),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
