@@ -17,6 +17,7 @@
 #define PAUSE_MS 500
 
 EMBED(migration_0001, "migrations/0001_init.sql");
+EMBED(migration_0002, "migrations/0002_policies.sql");
 
 static const struct migration {
     int version;
@@ -24,6 +25,7 @@ static const struct migration {
     const char *sql, *end;
 } migrations[] = {
     {1, "init", embed_migration_0001, embed_migration_0001_end},
+    {2, "policies", embed_migration_0002, embed_migration_0002_end},
 };
 
 static const struct pg_stmt sel_applied = {
