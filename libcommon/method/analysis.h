@@ -59,6 +59,7 @@ struct valued {
     double low_npv, high_npv; /* of the scenarios */
     int fm;                   /* index of its answer, -1 */
     int mc;
+    bool by_states; /* npv is an expected value over states */
     double probability_of_loss;
     int overall_score; /* of its own risks; 0 unknown */
     int risk;          /* answer */
@@ -89,10 +90,11 @@ struct analysis {
     double score[ALTERNATIVES_MAX]; /* among the given */
     double score_of_all[ALTERNATIVES_MAX];
     double acceptability[ALTERNATIVES_MAX];
-    int dominated_by[ALTERNATIVES_MAX]; /* -1 */
-    int choice, runner_up;              /* indexes of options, given ones */
-    int rival;                          /* the given option whose value comes nearest; -1 */
-    int best_overall;                   /* may be one that was not given */
+    int dominated_in_all[ALTERNATIVES_MAX]; /* in the comparison with those that nobody gave */
+    int dominated_by[ALTERNATIVES_MAX];     /* -1 */
+    int choice, runner_up;                  /* indexes of options, given ones */
+    int rival;                              /* the given option whose value comes nearest; -1 */
+    int best_overall;                       /* may be one that was not given */
     bool close, none_feasible, value_rule;
     struct flip flips[16];
     int flips_count;

@@ -96,13 +96,48 @@ static void nearest_break_even(struct analysis *an, int i, const cJSON *output)
     }
 }
 
+/* Where no cash flow gives a value, the expected value over the states does. */
+static void expected_values(struct analysis *an)
+{
+    int n = answer_of(an, "states");
+    const cJSON *row;
+
+    cJSON_ArrayForEach (row, json_get(n < 0 ? NULL : an->answers[n].output, "actions")) {
+        for (int i = 0; i < an->s->options_count; i++) {
+            struct valued *v = &an->value[i];
+            const char *name = text_cut(an->a, an->s->options[i].name, 190);
+            if (!isnan(v->npv) || strcmp(name, json_str(row, "name", "")) != 0)
+                continue;
+            v->npv = json_num(row, "expected_value", NAN);
+            v->fm = n;
+            v->by_states = true;
+            for (int k = 0; k < an->s->states.count; k++) {
+                double pay = an->s->states.pay[i][k];
+                v->low_npv = isnan(v->low_npv) ? pay : MIN(v->low_npv, pay);
+                v->high_npv = isnan(v->high_npv) ? pay : MAX(v->high_npv, pay);
+            }
+        }
+    }
+}
+
 void answers_values(struct analysis *an)
 {
     for (int i = 0; i < an->s->options_count; i++) {
         struct valued *v = &an->value[i];
         const cJSON *sc;
 
-        *v = (struct valued){NAN, NAN, NAN, NAN, NULL, NAN, NAN, NAN, NAN, -1, -1, NAN, 0, -1};
+        *v = (struct valued){.npv = NAN,
+                             .irr = NAN,
+                             .payback = NAN,
+                             .margin = NAN,
+                             .driver_now = NAN,
+                             .driver_flip = NAN,
+                             .low_npv = NAN,
+                             .high_npv = NAN,
+                             .fm = -1,
+                             .mc = -1,
+                             .probability_of_loss = NAN,
+                             .risk = -1};
         v->fm = answer_of(an, arena_printf(an->a, "value_%d", i + 1));
         v->mc = answer_of(an, arena_printf(an->a, "range_%d", i + 1));
         if (v->mc >= 0)
@@ -123,6 +158,7 @@ void answers_values(struct analysis *an)
             v->payback = NAN;
         nearest_break_even(an, i, out);
     }
+    expected_values(an);
 }
 
 void answers_risks(struct analysis *an)
@@ -153,13 +189,20 @@ void answers_matrix(struct analysis *an)
         an->dominated_by[k] = -1;
         an->score[k] = an->acceptability[k] = NAN;
     }
-    for (int k = 0; k < an->s->options_count; k++)
+    for (int k = 0; k < an->s->options_count; k++) {
         an->score_of_all[k] = NAN;
+        an->dominated_in_all[k] = -1;
+    }
     int all = answer_of(an, "compare_all");
     cJSON_ArrayForEach (row, json_get(all < 0 ? NULL : an->answers[all].output, "scores")) {
         int k = option_named(an, json_str(row, "alternative", NULL));
         if (k >= 0)
             an->score_of_all[k] = json_num(row, "score", NAN);
+    }
+    cJSON_ArrayForEach (row, json_get(all < 0 ? NULL : an->answers[all].output, "dominated")) {
+        int k = option_named(an, json_str(row, "alternative", NULL));
+        if (k >= 0 && an->dominated_in_all[k] < 0)
+            an->dominated_in_all[k] = option_named(an, json_str(row, "by", NULL));
     }
     an->matrix_answer = answer_of(an, "compare");
     if (an->matrix_answer < 0)

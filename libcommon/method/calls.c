@@ -440,6 +440,51 @@ static void call_prices(struct analysis *an, cJSON *calls)
     }
 }
 
+/* The options that have a value in every state, against the states. */
+static void call_states(struct analysis *an, cJSON *calls)
+{
+    const struct study *s = an->s;
+    const struct states *st = &s->states;
+
+    if (st->count == 0)
+        return;
+    cJSON *table = json_add_obj(add_call(calls, "states", "decision_tree"), "table");
+    cJSON *states = json_add_arr(table, "states"), *actions = json_add_arr(table, "actions");
+    for (int k = 0; k < st->count; k++) {
+        cJSON *o = cJSON_CreateObject();
+        json_add_str(o, "name", text_cut(an->a, st->name[k], 190));
+        json_add_num(o, "probability", st->p[k]);
+        cJSON_AddItemToArray(states, o);
+    }
+    for (int i = 0; i < s->options_count; i++) {
+        if (!st->has[i])
+            continue;
+        cJSON *o = cJSON_CreateObject();
+        json_add_str(o, "name", text_cut(an->a, s->options[i].name, 190));
+        cJSON *payoffs = json_add_arr(o, "payoffs");
+        for (int k = 0; k < st->count; k++)
+            json_push_num(payoffs, st->pay[i][k]);
+        cJSON_AddItemToArray(actions, o);
+    }
+}
+
+static void call_forecast(struct analysis *an, cJSON *calls, int i)
+{
+    const struct series *x = &an->s->series[i];
+    cJSON *input = add_call(calls, arena_printf(an->a, "forecast_%d", i + 1), "forecast");
+    cJSON *list = json_add_arr(input, "series"), *backtest;
+
+    for (int k = 0; k < x->count; k++)
+        json_push_num(list, x->value[k]);
+    json_add_num(input, "frequency", x->count >= 2 * x->frequency + 3 ? x->frequency : 1);
+    json_add_num(input, "horizon", MAX(x->frequency, 3));
+    json_add_str(input, "method", "auto");
+    json_push_num(json_add_arr(input, "intervals"), 0.8);
+    backtest = json_add_obj(input, "backtest");
+    json_add_num(backtest, "min_train", MAX(x->count / 2, 4));
+    json_add_num(backtest, "horizon", 1);
+}
+
 void calls_values(struct analysis *an, cJSON *calls)
 {
     for (int i = 0; i < an->s->options_count; i++) {
@@ -458,6 +503,9 @@ void calls_values(struct analysis *an, cJSON *calls)
         call_unit(an, calls, i);
     call_freed(an, calls);
     call_prices(an, calls);
+    call_states(an, calls);
+    for (int i = 0; i < an->s->series_count; i++)
+        call_forecast(an, calls, i);
 }
 
 static void push_risk(cJSON *list, const char *name, int p, int i, double loss)

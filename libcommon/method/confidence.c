@@ -96,6 +96,19 @@ static double acceptability_of(const struct analysis *an)
     return isnan(loss) ? a : MIN(a, 1 - loss);
 }
 
+/* A forecast no better than the last value. */
+static int weak_tools(const struct analysis *an)
+{
+    int n = 0;
+
+    for (int i = 0; i < an->answers_count; i++) {
+        const cJSON *w;
+        cJSON_ArrayForEach (w, json_get(an->answers[i].output, "warnings"))
+            n += strcmp(json_str(w, "code", ""), "no_better_than_naive") == 0;
+    }
+    return n;
+}
+
 void confidence_make(struct analysis *an)
 {
     const struct study *s = an->s;
@@ -120,6 +133,7 @@ void confidence_make(struct analysis *an)
             "证据来源单一或有利益关系"));
     less(an, &c, 0.05, irreversible(&s->options[an->choice]) && near_flip(an, 0.30, 0.30), 0.05,
          tr(s, "hard to undo, and a flip within 30%", "难以撤回，且30%以内即翻转"));
+    less(an, &c, 0.05, weak_tools(an), 0.15, tr(s, "weak tool results", "工具结果偏弱"));
     double max = OFFLINE_MAX;
     if (s->facts_count == 0 && s->sources_count == 0)
         max = 0.40;

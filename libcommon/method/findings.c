@@ -604,7 +604,8 @@ static void miss_cash(struct study *s)
         any = any || s->options[i].cash.known;
     for (int i = 0; i < s->options_count; i++) {
         const struct option *o = &s->options[i];
-        if (!o->given || o->cash.known || o->cash.baseline || o->kind == OPTION_HYBRID)
+        if (!o->given || o->cash.known || o->cash.baseline || o->kind == OPTION_HYBRID ||
+            s->states.has[i])
             continue;
         study_miss(
             s, say(s, tr(s, "cash flows of %s (%s)", "“%s”的现金流（%s）"), o->name, o->cash.gap),

@@ -473,8 +473,9 @@ static void drop_baselines(struct study *s)
     for (int i = 0; i < s->options_count; i++)
         known = known || (s->options[i].given && s->options[i].kind == OPTION_DO_NOTHING &&
                           s->options[i].cash.known);
-    for (int i = 0; known && i < s->options_count; i++)
-        s->options[i].cash.baseline = false;
+    for (int i = 0; i < s->options_count; i++)
+        if (known || s->states.count > 0)
+            s->options[i].cash.baseline = false;
 }
 
 static double yearly_units(const struct study *s)

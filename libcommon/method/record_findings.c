@@ -23,7 +23,13 @@ static void value_finding(struct record *r, cJSON *list, int i)
 
     if (isnan(v->npv))
         return;
-    if (o->cash.baseline)
+    if (v->by_states)
+        text = say(s,
+                   tr(s, "%s has an expected value of %s over %d states, from %s to %s.",
+                      "“%1$s”在%3$d种情景下的期望值为%2$s，范围%4$s至%5$s。"),
+                   o->name, money(r, v->npv), s->states.count, money(r, v->low_npv),
+                   money(r, v->high_npv));
+    else if (o->cash.baseline)
         text = say(s,
                    tr(s, "%s is taken as a net present value of 0: no cash flow of it was given.",
                       "“%s”未给出现金流，按净现值0计。"),
@@ -438,6 +444,45 @@ static void flip_findings(struct record *r, cJSON *list)
             push_text(r, list, record_flip_text(r, &r->an->flips[i]), FINDING_CHARS);
 }
 
+/* What knowing the state beforehand would be worth, and where a series is going. */
+static void tool_findings(struct record *r, cJSON *list)
+{
+    const struct study *s = r->s;
+    int n = answer_of(r->an, "states");
+    double evpi = n < 0 ? NAN : json_num(r->an->answers[n].output, "evpi", NAN);
+
+    if (!isnan(evpi))
+        push_text(r, list,
+                  cited(r,
+                        say(s,
+                            tr(s, "Knowing beforehand which state comes is worth at most %s.",
+                               "事先获知情景的价值至多为%s。"),
+                            money(r, evpi)),
+                        cite_answer(r, n, NAN, NULL), FINDING_CHARS),
+                  FINDING_CHARS);
+    for (int i = 0; i < s->series_count; i++) {
+        n = answer_of(r->an, arena_printf(r->an->a, "forecast_%d", i + 1));
+        const cJSON *next = n < 0 ? NULL : json_at(r->an->answers[n].output, "/forecasts/0"),
+                    *span = json_at(next, "/intervals/0");
+        double mean = json_num(next, "mean", NAN);
+        const struct fact *k = &s->facts[s->series[i].fact];
+        if (isnan(mean) || span == NULL)
+            continue;
+        push_text(
+            r, list,
+            cited(r,
+                  say(s,
+                      tr(s, "%s: the next value is forecast at %s (80%% of cases: %s to %s).",
+                         "%s：下一期预测值为%s（80%%区间%s至%s）。"),
+                      s->series[i].label == NULL ? "" : s->series[i].label,
+                      study_amount(s, mean, k->f.unit, k->f.currency),
+                      study_amount(s, json_num(span, "lower", NAN), k->f.unit, k->f.currency),
+                      study_amount(s, json_num(span, "upper", NAN), k->f.unit, k->f.currency)),
+                  cite_answer(r, n, mean, NULL), FINDING_CHARS),
+            FINDING_CHARS);
+    }
+}
+
 static void parity_findings(struct record *r, cJSON *list)
 {
     for (int i = 0; i < r->an->parities_count && i < 2; i++)
@@ -506,6 +551,7 @@ void record_findings(struct record *r, cJSON *list)
     freed_finding(r, list);
     price_findings(r, list);
     detector_findings(r, list);
+    tool_findings(r, list);
     flip_findings(r, list);
     parity_findings(r, list);
     unit_notes(r, list);

@@ -149,7 +149,7 @@ void record_alternatives(struct record *r, cJSON *decision)
 
     for (int i = 0; i < s->options_count; i++) {
         const struct option *o = &s->options[i];
-        int by = r->an->dominated_by[i];
+        int by = r->an->dominated_by[i] >= 0 ? r->an->dominated_by[i] : r->an->dominated_in_all[i];
         cJSON *a = cJSON_CreateObject();
         json_add_str(a, "name", text_cut(r->an->a, o->name, 200));
         json_add_str(a, "kind", kind_of(o));

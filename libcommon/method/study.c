@@ -22,6 +22,7 @@ int study_make(struct study *s, struct arena *a, const cJSON *request, const cJS
     options_read(s);
     sources_read(s, material);
     facts_read(s);
+    states_read(s);
     evidence_select(s);
     findings_make(s);
     return 0;

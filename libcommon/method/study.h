@@ -180,6 +180,29 @@ struct quote {
     int evidence;
 };
 
+#define STATES_MAX 20
+#define SERIES_MAX 240
+#define SERIES_KEPT 2
+
+/* What may happen: probability and what each option is worth then (NAN: not given). */
+struct states {
+    int count; /* 0: none */
+    const char *name[STATES_MAX];
+    double p[STATES_MAX];
+    double pay[STUDY_OPTIONS_MAX][STATES_MAX];
+    bool has[STUDY_OPTIONS_MAX]; /* options with a value in every state */
+    int source;                  /* FROM_CONTEXT or a source */
+    const char *path;
+};
+
+/* A column of values by date. */
+struct series {
+    double value[SERIES_MAX];
+    int count, frequency; /* of a year */
+    int fact;             /* its last value */
+    const char *label;
+};
+
 struct study {
     struct arena *a;
     const cJSON *request;
@@ -203,6 +226,9 @@ struct study {
     int quotes_count;
     struct quote cited[80]; /* sentences cited in the record */
     int cited_count;
+    struct states states;
+    struct series series[SERIES_KEPT + 1];
+    int series_count;
     char currency[4];
     double rate; /* discount rate */
     bool rate_given;
@@ -261,6 +287,9 @@ struct price_case {
     int price_fact, cost_fact, loss_fact;
 };
 bool price_case_of(const struct study *s, struct price_case *out);
+
+/* states.c */
+void states_read(struct study *s);
 
 /* Everything up to the findings. ERR_INVALID when there is no query. */
 int study_make(struct study *s, struct arena *a, const cJSON *request, const cJSON *material,

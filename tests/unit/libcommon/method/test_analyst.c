@@ -123,6 +123,45 @@ static void test_analyst__ranges_are_simulated(void **state)
     arena_free(b.a);
 }
 
+static void test_analyst__states_with_probabilities_give_expected_values(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b,
+           "{\"query\":\"Large plant, small plant or "
+           "none?\",\"decision_type\":\"investment\",\"options\":[\"Large plant\","
+           "\"Small plant\",\"Do not "
+           "build\"],\"context\":{\"currency\":\"EUR\",\"states\":[{\"name\":\"high\","
+           "\"probability\":0.5,"
+           "\"payoffs\":{\"Large plant\":\"10M\",\"Small plant\":\"4M\",\"Do not "
+           "build\":0}},{\"name\":\"low\",\"probability\":0.5,"
+           "\"payoffs\":{\"Large plant\":\"-6M\",\"Small plant\":\"1M\",\"Do not build\":0}}]}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(value_of(&b, "Small plant") == 2.5e6);
+    assert_string_equal(choice_of(&b), "Small plant");
+    assert_true(
+        says(&b, "/situation_analysis/key_findings", "EUR 3M")); /* of perfect information */
+    assert_int_equal(brief_faults(&b), 0);
+    arena_free(b.a);
+}
+
+static void test_analyst__a_long_series_is_forecast(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b,
+           "{\"query\":\"Should we expand now or wait?\",\"options\":[\"Expand now\",\"Wait\"]}");
+    brief_add_document(
+        &b, "demand.csv",
+        STR("month,orders\n2025-01,100\n2025-02,104\n2025-03,109\n2025-04,113\n2025-05,120\n"
+            "2025-06,124\n2025-07,131\n2025-08,133\n2025-09,140\n2025-10,146\n"));
+    assert_true(brief_decide(&b, false, true));
+    assert_true(says(&b, "/situation_analysis/key_findings", "orders: the next value is forecast"));
+    arena_free(b.a);
+}
+
 static void test_analyst__without_options_the_query_is_split(void **state)
 {
     static const struct {
@@ -275,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_analyst__an_option_over_the_budget_is_not_chosen),
         cmocka_unit_test(test_analyst__a_table_of_flows_by_option_is_read),
         cmocka_unit_test(test_analyst__ranges_are_simulated),
+        cmocka_unit_test(test_analyst__states_with_probabilities_give_expected_values),
+        cmocka_unit_test(test_analyst__a_long_series_is_forecast),
         cmocka_unit_test(test_analyst__without_options_the_query_is_split),
         cmocka_unit_test(test_analyst__every_type_has_its_parts),
         cmocka_unit_test(test_analyst__a_measure_far_worse_than_its_industry_scores_high),
