@@ -70,6 +70,10 @@ s3() {
     local method=$1 key=$2 file=${3:-}
     local endpoint=${S3_ENDPOINT:-https://s3.${S3_REGION:-us-east-1}.amazonaws.com}
     local args=(-fsS --retry 3 --retry-connrefused -m 3600 --aws-sigv4 "aws:amz:${S3_REGION:-us-east-1}:s3" -K /dev/fd/3)
+    # The store compares this with what arrives. Older curls do not send it by themselves.
+    local sum
+    sum=$(sha256sum <"$([[ $method == PUT ]] && echo "$file" || echo /dev/null)" | cut -d' ' -f1)
+    args+=(-H "x-amz-content-sha256: $sum")
     case $method in
     PUT) args+=(-T "$file") ;;
     GET) args+=(-o "$file") ;;

@@ -200,7 +200,7 @@ def test_secrets__made_once_and_consistent():
             assert pg["app-password"] not in str(o) and secret["encryption-key"] not in str(o)
 
 
-def test_secrets__as_files_are_read_again():
+def test_secrets__as_files():
     out = render(*SECRET, "--set", "secrets.asFiles={anthropic-api-key}")
     env = env_of(out, "agent")
     assert env["ANTHROPIC_API_KEY_FILE"]["value"] == "/run/secrets/ceoagent/anthropic-api-key" and "ANTHROPIC_API_KEY" not in env
