@@ -7,6 +7,8 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
+#include "libcommon/io/otlp.h"
+#include "libcommon/queue/consumer.h"
 #include "services/api/audit.h"
 #include "services/api/auth.h"
 #include "services/api/gate.h"
@@ -18,6 +20,8 @@
 #define PROBE_MS 5000
 #define OPEN_DOOR_MS 5000
 #define LEAVING_MS 50
+#define SLOW_US (60 * INT64_C(1000000)) /* traces of requests this long are always kept */
+#define FLUSHES 20
 #define STREAM_MAX (4 * 1024 * 1024)
 
 bool app_production(const struct app *app)
@@ -84,6 +88,18 @@ static void on_probe(struct timer *t)
  * -----------------------------------------------------------------------------------------------
  */
 
+static void make_traces(struct app *app)
+{
+    struct otlp_options opt = {.endpoint = app->set->otlp_endpoint,
+                               .service = "ceoagent-api",
+                               .instance = consumer_node_name(app->arena, "api"),
+                               .sample = app->set->trace_sample,
+                               .slow_us = SLOW_US};
+
+    if (opt.endpoint != NULL)
+        app->traces = otlp_new(app->loop, app->client, &opt);
+}
+
 static int start_stores(struct app *app, struct err *err)
 {
     const struct settings *s = app->set;
@@ -106,11 +122,14 @@ static int start_stores(struct app *app, struct err *err)
         redis_new(app->loop, s->broker_url, "ceoagent-api", &app->broker_redis, err) != 0)
         return err_wrap(err, "BROKER_URL");
     app->broker = broker_new(app->broker_redis, s->queue_prefix);
+    if (s->weaviate_url == NULL && s->otlp_endpoint == NULL)
+        return 0;
+    if (http_client_new(app->loop, &client, &app->client, err) != 0)
+        return err->code;
+    make_traces(app);
     if (s->weaviate_url == NULL)
         return 0;
     app->weaviate_arena = arena_new();
-    if (http_client_new(app->loop, &client, &app->client, err) != 0)
-        return err->code;
     timer_init(&app->weaviate_timer, app->loop, on_probe);
     timer_start(&app->weaviate_timer, 0);
     return 0;
@@ -172,12 +191,21 @@ int app_start(struct app *app, struct loop *loop, const struct settings *set, st
 /* --- the end
  * ---------------------------------------------------------------------------------------------- */
 
+/* The last traces get a moment. */
+static bool traces_sent(struct app *app)
+{
+    if (app->traces == NULL || otlp_idle(app->traces) || ++app->flushes > FLUSHES)
+        return true;
+    otlp_flush(app->traces);
+    return false;
+}
+
 static void on_leaving(struct timer *t)
 {
     struct app *app = CONTAINER_OF(t, struct app, grace);
 
     http_server_drain(app->http);
-    if ((app->active == 0 && http_server_connections(app->http) == 0) ||
+    if ((app->active == 0 && http_server_connections(app->http) == 0 && traces_sent(app)) ||
         clock_mono_us() >= app->leave_by_us)
         loop_stop(app->loop);
     else
@@ -210,6 +238,7 @@ void app_stop(struct app *app)
     timer_done(&app->grace);
     timer_done(&app->weaviate_timer);
     http_call_done(&app->weaviate_call);
+    otlp_free(app->traces);
     http_client_free(app->client);
     arena_free(app->weaviate_arena);
     live_free(app->live);

@@ -17,6 +17,7 @@
 #include "libcommon/sec/ratelimit.h"
 
 struct auth;
+struct otlp;
 struct live;
 struct peers;
 
@@ -32,7 +33,9 @@ struct app {
     struct ratelimit *limits;
     struct live *live;
     struct peers *trusted;
-    struct http_client *client; /* the probe of Weaviate */
+    struct http_client *client; /* the probe of Weaviate, traces; NULL: neither is configured */
+    struct otlp *traces;
+    int flushes;
     struct http_server *http, *metrics_http;
     struct list requests; /* struct req, linked by `link` */
     struct list hints;    /* of hint.c */

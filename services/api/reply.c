@@ -37,12 +37,11 @@ void item_add_uuid(cJSON *obj, const char *key, struct uuid u)
 static const char *header_lines(struct req *r, const char *type, const char *cache,
                                 const char *more)
 {
-    return arena_printf(
-        r->arena, "X-Request-ID: %s\r\n%s%s%s%s%s%s%.*s%s", r->id,
-        type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type, type == NULL ? "" : "\r\n",
-        cache, gate_cors(r),
-        r->traceparent == NULL ? "" : arena_printf(r->arena, "traceparent: %s\r\n", r->traceparent),
-        STR_ARG(r->rate_headers), more == NULL ? "" : more);
+    return arena_printf(r->arena, "X-Request-ID: %s\r\n%s%s%s%s%s%s%.*s%s", r->id,
+                        type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
+                        type == NULL ? "" : "\r\n", cache, gate_cors(r),
+                        arena_printf(r->arena, "traceparent: %s\r\n", r->traceparent),
+                        STR_ARG(r->rate_headers), more == NULL ? "" : more);
 }
 
 #define NO_STORE "Cache-Control: no-store\r\n"

@@ -24,18 +24,33 @@ static const char *request_id(struct req *r)
     return arena_printf(r->arena, "req-%s", uuid_text(uuid_v7(), text));
 }
 
-/* W3C trace context, version 00: "00-" 32 hex "-" 16 hex "-" 2 hex. Anything else is not passed on.
- */
-static const char *traceparent(struct req *r)
+/* The request's span goes on with the caller's trace, or begins one; what it causes (the agent's
+ * run, a job) goes on with the span's. */
+static void trace(struct req *r)
 {
-    struct str t = http_req_header(r->http, "traceparent");
+    struct trace_context c;
+    bool known = trace_parse(http_req_header(r->http, "traceparent"), &c) == 0;
 
-    if (t.n != 55 || memcmp(t.p, "00-", 3) != 0 || t.p[35] != '-' || t.p[52] != '-')
-        return NULL;
-    for (size_t i = 3; i < 55; i++)
-        if (i != 35 && i != 52 && strchr("0123456789abcdef", t.p[i]) == NULL)
-            return NULL;
-    return arena_strndup(r->arena, t.p, t.n);
+    span_start_root(&r->span, known ? &c : NULL, "http_request", SPAN_SERVER);
+    span_set_str(&r->span, "http.request.method", r->http->method);
+    span_set_str(&r->span, "ceoagent.request_id", r->id);
+    r->traceparent = trace_format(&r->span.context, arena_alloc(r->arena, TRACEPARENT_LEN + 1));
+}
+
+static void end_trace(struct req *r, int status)
+{
+    if (r->route != NULL) {
+        span_set_str(&r->span, "http.route", r->route->pattern);
+        if (r->route->rate == RATE_ANALYZE)
+            r->span.name = "analyze_decision";
+    }
+    span_set_i64(&r->span, "http.response.status_code", status);
+    if (status >= 500)
+        span_fail(&r->span, "the answer was an error");
+    if (r->route != NULL && r->route->rate == RATE_NONE)
+        span_drop(&r->span); /* probes and scrapes */
+    else
+        span_end(&r->span);
 }
 
 static void on_timer(struct timer *t)
@@ -71,7 +86,7 @@ struct req *req_new(struct app *app, struct http_req *http)
     r->http = http;
     r->arena = http->arena;
     r->id = request_id(r);
-    r->traceparent = traceparent(r);
+    trace(r);
     r->peer =
         peers_client(app->trusted, r->arena, http->peer, http_req_header(http, "x-forwarded-for"));
     struct str accept = http_req_header(http, "accept");
@@ -101,6 +116,7 @@ static void account(struct req *r, int status, int64_t bytes)
     double seconds = (double)(clock_mono_us() - r->http->received_us) / 1e6;
     const char *method = method_label(r->http->method);
     char code[12], user[UUID_LEN + 1] = "", tenant[UUID_LEN + 1] = "";
+    char trace_id[2 * TRACE_ID_LEN + 1];
 
     snprintf(code, sizeof(code), "%d", status);
     metric_add(M_HTTP_REQUESTS, 1, method, endpoint, code);
@@ -112,8 +128,9 @@ static void account(struct req *r, int status, int64_t bytes)
         uuid_text(r->who->tenant, tenant);
     }
     log_info("request", LOG_S("request_id", r->id), LOG_S("user_id", user),
-             LOG_S("tenant_id", tenant), LOG_S("method", r->http->method),
-             LOG_S("endpoint", endpoint), LOG_I("status", status),
+             LOG_S("tenant_id", tenant),
+             LOG_S("trace_id", trace_id_text(&r->span.context, trace_id)),
+             LOG_S("method", r->http->method), LOG_S("endpoint", endpoint), LOG_I("status", status),
              LOG_I("execution_time_ms", seconds * 1000), LOG_I("bytes", bytes),
              LOG_S("client", r->peer));
 }
@@ -123,6 +140,7 @@ void req_end(struct req *r, int status, int64_t bytes)
     CHECK(r, REQ);
     let_go(r);
     account(r, status, bytes);
+    end_trace(r, status);
     list_remove(&r->link);
     r->app->active--;
     r->magic = 0;

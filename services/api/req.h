@@ -9,6 +9,7 @@
 #pragma once
 #include "libcommon/base/err_codes.h"
 #include "libcommon/base/json.h"
+#include "libcommon/base/trace.h"
 #include "services/api/app.h"
 #include "services/api/perm.h"
 #include "services/api/route.h"
@@ -35,8 +36,9 @@ struct req {
     char allowed[64];          /* methods of the path */
     const char *params[ROUTE_PARAMS];
     const char *id; /* request id */
-    const char *traceparent;
-    const char *peer; /* the client's address, behind trusted proxies */
+    struct span span;
+    const char *traceparent; /* of the span: for what this request causes */
+    const char *peer;        /* the client's address, behind trusted proxies */
     const struct principal *who;
     bool problem_json;
     bool ops_port; /* it came to METRICS_PORT */

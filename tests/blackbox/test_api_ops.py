@@ -110,10 +110,13 @@ def test_request_ids_are_taken_or_made(c):
         assert re.fullmatch(r"req-[0-9a-f-]{36}", got)
 
 
-def test_a_traceparent_is_passed_on(c):
+def test_a_trace_is_taken_up_or_begun(c):
     t = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    assert c.get("/api/v1/decisions", headers={"traceparent": t}).headers["traceparent"] == t
-    assert c.get("/api/v1/decisions", headers={"traceparent": "00-xyz"}).headers["traceparent"] is None
+    got = c.get("/api/v1/decisions", headers={"traceparent": t}).headers["traceparent"]
+    assert got.split("-")[:2] == t.split("-")[:2] and got.split("-")[2] != t.split("-")[2] and got.endswith("-01")
+    for bad in ("00-xyz", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+        assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-00",
+                            c.get("/api/v1/decisions", headers={"traceparent": bad}).headers["traceparent"])
 
 
 def test_large_answers_are_compressed_for_those_who_accept(c):
