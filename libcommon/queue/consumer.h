@@ -39,7 +39,7 @@ struct consumer_options {
     const char *node;              /* unique among all living processes, see consumer_node_name */
     int window;                    /* deliveries in hand at most; see consumer_set_window */
     int64_t liveness_ms;           /* 0: 15000, never more than the visibility timeout */
-    int64_t visibility_ms;         /* 0: 60000 */
+    int64_t visibility_ms;         /* 0: 60000; bounds the liveness period */
     int64_t foreign_visibility_ms; /* of messages that stock Celery workers hold; 0: 3600000 */
     int max_redeliveries;          /* negative: 5; beyond it the message goes to <queue>.dead */
     bool sweep;                    /* takes part in the orphan sweep */

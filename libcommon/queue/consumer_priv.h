@@ -64,6 +64,7 @@ struct sweep {
     size_t node_at;
     struct str queues; /* of the dead node */
     int taken_count;
+    bool keep; /* it served queues that we do not */
     const char *taken[CONSUMER_QUEUES_MAX];
     struct list items; /* in flight */
     int left, restored;

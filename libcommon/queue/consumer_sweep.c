@@ -17,7 +17,7 @@
 #include "libcommon/base/metrics.h"
 #include "libcommon/queue/consumer_priv.h"
 
-#define NODES_A_SWEEP "16"
+#define NODES_A_SWEEP "64"
 #define BATCH "100"
 
 static void next_node(struct sweep *s);
@@ -191,7 +191,7 @@ static void on_orphans(struct op *op)
 static void look_at_node(struct sweep *s)
 {
     struct consumer *c = s->c;
-    struct str keys[4 + CONSUMER_QUEUES_MAX], argv[3];
+    struct str keys[4 + CONSUMER_QUEUES_MAX], argv[4];
     int n = 4;
 
     keys[0] = c->nodes;
@@ -204,31 +204,31 @@ static void look_at_node(struct sweep *s)
     argv[0] = str_of(s->node);
     argv[1] = str_of(arena_printf(s->arena, "%.3f", (double)c->opt.liveness_ms / 1000));
     argv[2] = STR(BATCH);
-    script_run(c->redis, s->arena, SCRIPT_ORPHANS, n, keys, 3, argv, COMMAND_MS, &s->op, on_orphans,
+    argv[3] = s->keep ? STR("keep") : STR("");
+    script_run(c->redis, s->arena, SCRIPT_ORPHANS, n, keys, 4, argv, COMMAND_MS, &s->op, on_orphans,
                s);
 }
 
-/* The dead node's queues that are ours too; others are left to a node that serves them. */
+/* Of the dead node's queues those that are ours too; the others are left to a node that serves
+ * them, and its name stays for that one. */
 static void on_queues(struct op *op)
 {
     struct sweep *s = op->arg;
-    bool strange = op->err.code != 0;
-    struct str rest_of_names;
+    struct str names = {0};
 
     s->taken_count = 0;
-    if (!strange && s->op.reply->type == REDIS_STRING) {
-        rest_of_names = s->op.reply->s;
-        while (rest_of_names.p != NULL) {
-            struct str name = str_trim(str_split(&rest_of_names, ','));
-            struct cqueue *q = consumer_queue(s->c, name);
+    s->keep = false;
+    if (op->err.code == 0 && s->op.reply->type == REDIS_STRING)
+        names = s->op.reply->s;
+    while (names.p != NULL) {
+        struct cqueue *q = consumer_queue(s->c, str_trim(str_split(&names, ',')));
 
-            if (q == NULL)
-                strange = true;
-            else if (s->taken_count < CONSUMER_QUEUES_MAX)
-                s->taken[s->taken_count++] = q->name;
-        }
+        if (q == NULL)
+            s->keep = true;
+        else if (s->taken_count < CONSUMER_QUEUES_MAX)
+            s->taken[s->taken_count++] = q->name;
     }
-    if (strange)
+    if (op->err.code != 0 || (s->keep && s->taken_count == 0))
         next_node(s);
     else
         look_at_node(s);

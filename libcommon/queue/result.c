@@ -78,8 +78,8 @@ int result_text(struct arena *a, const struct result *res, struct str *out, stru
     int rc;
 
     if (res->exc_type == NULL && res->value.n > 0 &&
-        json_scan(res->value, JSON_DEPTH_MAX, err) != 0)
-        return err_wrap(err, "the result's value");
+        json_scan(res->value, JSON_DEPTH_MAX, NULL) != 0)
+        return err_set(err, ERR_INVALID, "the result's value is not JSON");
     buf_init(&b, MESSAGE_MAX);
     buf_puts(&b, "{\"status\": ");
     json_quote(&b, str_of(res->status));

@@ -185,6 +185,24 @@ static void test_queue__what_lies_in_a_dead_nodes_taken_list_comes_back(void **s
     assert_int_equal(world_int(w, "LLEN {t}taken:a:work"), 0);
 }
 
+static void test_queue__queues_of_others_are_left_to_them(void **state)
+{
+    struct world *w = *state;
+    struct consumer_options o = world_options(w, "b");
+    struct member *m;
+
+    world_publish(w, 7, 0);
+    world_do(w, "LMOVE {t}work {t}taken:a:work RIGHT LEFT");
+    world_do(w, "LPUSH {t}taken:a:alien x");
+    world_do(w, "SET {t}ceoagent.node.a.queues work,alien");
+    world_do(w, "ZADD {t}ceoagent.nodes 1 a");
+    m = world_join(w, 0, &o);
+    assert_true(world_got(m, 1, 5000));
+    world_got(m, 2, 500);
+    assert_int_equal(world_int(w, "LLEN {t}taken:a:alien"), 1);
+    assert_int_equal(world_int(w, "ZCARD {t}ceoagent.nodes"), 2);
+}
+
 static void test_queue__a_stock_workers_lost_message_comes_back(void **state)
 {
     struct world *w = *state;
@@ -409,6 +427,7 @@ int main(void)
         T(test_queue__a_retry_replaces_its_message),
         T(test_queue__a_killed_nodes_messages_come_back_counted),
         T(test_queue__what_lies_in_a_dead_nodes_taken_list_comes_back),
+        T(test_queue__queues_of_others_are_left_to_them),
         T(test_queue__a_stock_workers_lost_message_comes_back),
         T(test_queue__a_lease_taken_by_a_stock_worker_is_noticed),
         T(test_queue__without_redis_everything_is_given_up_in_time),

@@ -1,6 +1,7 @@
--- What a dead node left behind, a piece at a time. When nothing is left its name goes, too.
+-- What a dead node left behind, a piece at a time. When nothing is left its name goes, too, unless it
+-- served queues that the asking node does not (ARGV[4] is not '').
 -- KEYS: nodes, queues of the node, tags of the node, unacked, then its taken lists.
--- ARGV: node, seconds without a heartbeat that make it dead, limit.
+-- ARGV: node, seconds without a heartbeat that make it dead, limit, '' or 'keep'.
 -- Returns {1 while it is dead, pairs of (tag or '', stored value) ..., } where an entry of a taken list has
 -- the tag '' followed by the number of the list and the message.
 local time = redis.call('TIME')
@@ -30,7 +31,7 @@ for k = 5, #KEYS do
         out[#out + 1] = message
     end
 end
-if #out == 1 and #tags <= limit then
+if #out == 1 and #tags <= limit and ARGV[4] == '' then
     redis.call('ZREM', KEYS[1], ARGV[1])
     redis.call('DEL', KEYS[2], KEYS[3])
 end
