@@ -63,3 +63,12 @@ void job_fail(struct job *j, const char *code, const char *message, bool retry);
 /* Runs a function of child.c with the task's limits; done sees j->call. */
 void job_call(struct job *j, const char *function, struct str input,
               void (*done)(struct pool_call *c));
+
+/* --- between job.c and job_outcome.c ---------------------------------------------------------- */
+
+/* A fault of ours. type, module: the exception (module NULL: builtins); code: of the API's table.
+ */
+void job_fault(struct job *j, enum job_end end, const char *type, const char *module,
+               const char *code, const char *message);
+/* The outcome of j->call. */
+void job_judge_call(struct job *j);
