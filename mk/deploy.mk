@@ -17,8 +17,8 @@ charts: ## helm lint and render each environment, check the results
 k8s-render: ## render deploy/k8s/ from the chart
 	@tests/deploy/render deploy/k8s
 
-test-deploy: all ## backup, restore and drill against a real PostgreSQL [S3_SERVER=host:port]
-	@BIN_DIR=$(B) tests/deploy/backup
+test-deploy: all ## backup, restore, drill and recovery to a point in time against a real PostgreSQL [S3_SERVER=host:port]
+	@BIN_DIR=$(B) tests/deploy/backup && tests/deploy/pitr
 
 test-monitoring: ## alert rules, their tests and runbooks, Alertmanager, dashboards' queries, the log pipeline
 	@tests/deploy/monitoring
