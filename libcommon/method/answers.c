@@ -232,10 +232,13 @@ static void add_flip(struct analysis *an, struct flip f)
         an->flips[an->flips_count++] = f;
 }
 
+/* The tool moves its own winner; where the rules chose another, that says nothing of the choice. */
 static void weight_flips(struct analysis *an)
 {
-    const cJSON *f;
+    const cJSON *f, *first = json_at(an->matrix, "/ranking/0");
 
+    if (!cJSON_IsString(first) || option_named(an, first->valuestring) != an->choice)
+        return;
     cJSON_ArrayForEach (f, json_get(an->matrix, "flips")) {
         double at = json_num(f, "weight_at_flip", NAN);
         if (!isnan(at))

@@ -190,7 +190,14 @@ static void score_value(struct analysis *an, int c)
 
     for (int i = 0; i < an->s->options_count; i++)
         v[i] = an->value[i].npv;
-    (void)spread(an, c, v, false, CELL_TOOL, NULL);
+    if (spread(an, c, v, false, CELL_TOOL, NULL))
+        return;
+    /* No value of two options is known: what they cost to begin with is. */
+    for (int i = 0; i < an->s->options_count; i++) {
+        const struct cash *k = &an->s->options[i].cash;
+        v[i] = an->s->options[i].given && k->outlay > 0 ? k->outlay : NAN;
+    }
+    (void)spread(an, c, v, true, CELL_FIGURE, NULL);
 }
 
 static void score_risk(struct analysis *an, int c)
@@ -233,21 +240,21 @@ static double budget_of(const struct study *s, int *fact)
     return *fact < 0 || s->facts[*fact].f.unit == FIGURE_RATIO ? NAN : s->facts[*fact].f.value;
 }
 
-/* The share of the limit that an option leaves free. */
+/* What an option takes of the limit, least to most; over the limit is nothing. */
 static void score_feasibility(struct analysis *an, int c)
 {
-    int fact;
-    double budget = budget_of(an->s, &fact);
+    int fact, facts[ALTERNATIVES_MAX];
+    double budget = budget_of(an->s, &fact), v[ALTERNATIVES_MAX];
 
     for (int i = 0; i < an->s->options_count; i++) {
-        const struct option *o = &an->s->options[i];
-        bool known = o->cash.count > 0 || o->cash.series_years >= 0 || o->cash.baseline;
-
-        if (o->infeasible)
-            set_cell(an, i, c, 0, CELL_FIGURE, fact);
-        else if (known && !isnan(budget) && budget > 0)
-            set_cell(an, i, c, 100 * (1 - o->cash.outlay / budget), CELL_FIGURE, fact);
+        double outlay = an->s->options[i].cash.outlay;
+        v[i] = isnan(budget) || outlay <= 0 ? NAN : outlay;
+        facts[i] = fact;
     }
+    (void)spread(an, c, v, true, CELL_FIGURE, facts);
+    for (int i = 0; i < an->s->options_count; i++)
+        if (an->s->options[i].infeasible)
+            set_cell(an, i, c, 0, CELL_FIGURE, fact);
 }
 
 /* A stated goal speaks against staying as one is, and for what acts. */

@@ -19,7 +19,8 @@ static struct fact *add_fact(struct study *s, const struct figure *f)
     if (s->facts_count >= STUDY_FACTS_MAX)
         return NULL;
     k = &s->facts[s->facts_count++];
-    *k = (struct fact){.f = *f, .segment = -1, .table = -1, .row = -1, .col = -1, .rank = RANK_OWN};
+    *k = (struct fact){
+        .f = *f, .segment = -1, .table = -1, .row = -1, .col = -1, .line = -1, .rank = RANK_OWN};
     if (k->f.per > 1 && k->f.unit != FIGURE_RATIO) {
         k->f.value /= k->f.per;
         k->f.per = 1;
@@ -189,7 +190,7 @@ static void add_number(struct walk *w, double v, int index)
     if (index >= 0 && measures[k->measure].cash != CASH_NONE) { /* a list of flows by period */
         k->f.year_from = k->f.year_to = index;
         k->f.at_start = index == 0;
-        k->row = 0;
+        k->row = k->line = 0;
         k->col = index;
         k->measure = M_FREE_CASH;
     }
@@ -366,6 +367,27 @@ static void cell_of(const struct table *t, int row, const char *p, int *col)
     }
 }
 
+/* A table that runs down the years has its series in the columns: "year, option A, option B". */
+static void place_in_series(struct fact *k, const struct table *t, struct str first)
+{
+    struct str corner = table_cell(t, 0, 0);
+    int64_t year = -1;
+    char period[16];
+    size_t end;
+
+    k->line = k->row;
+    if (k->col < 1)
+        return;
+    if (lex_has(LEX_TIMELINE, corner) && str_i64(first, &year) == 0 && year >= 0 && year <= 60) {
+        k->f.year_from = k->f.year_to = (int)year;
+        k->f.at_start = year == 0;
+        k->line = 10000 + k->col;
+    } else if (date_at(first, 0, &end, period) ||
+               (lex_has(LEX_TIMELINE, corner) && str_i64(first, &year) == 0)) {
+        k->line = 10000 + k->col;
+    }
+}
+
 static void table_fact(struct study *s, struct fact *k, const struct source *src,
                        const struct segment *g)
 {
@@ -402,6 +424,10 @@ static void table_fact(struct study *s, struct fact *k, const struct source *src
     if (k->options == 0 && !dated)
         k->options =
             options_named(s, (struct str){src->n.text.p + g->start, g->end - g->start}, NULL);
+    place_in_series(k, t, first);
+    bool alone = k->options != 0 && (k->options & (k->options - 1)) == 0;
+    k->attribute = by_column && alone && !k->f.at_start && k->f.year_from == 0 &&
+                   !unicode_digit((unsigned char)k->f.period[0]);
     int64_t actual = actual_year(t);
     if (actual > 0 && str_i64((struct str){k->f.period, MIN(strlen(k->f.period), 4)}, &year) == 0 &&
         year > actual) {

@@ -158,7 +158,8 @@ static bool is_cash_fact(const struct study *s, const struct fact *k)
 {
     return measures[k->measure].cash != CASH_NONE && measures[k->measure].cash != CASH_TERMINAL &&
            is_money(s, k) && !k->sunk && !k->total && !k->beaten && !k->f.per_unit &&
-           !k->allocated && !k->stays && k->table < 0 && k->row < 0 && k->origin != FROM_QUERY;
+           !k->allocated && !k->stays && (k->attribute || (k->table < 0 && k->row < 0)) &&
+           k->origin != FROM_QUERY;
 }
 
 static void set_time(struct cash_item *item, const struct fact *k)
@@ -246,7 +247,7 @@ static int year_of_period(const char *period)
 static void read_series(struct study *s, int i)
 {
     struct cash *c = &s->options[i].cash;
-    int base = 0, row = -1, table = -1, origin = -9;
+    int base = 0, line = -1, table = -1, origin = -9;
 
     c->series_years = -1;
     for (int n = 0; n < s->facts_count; n++) {
@@ -256,12 +257,13 @@ static void read_series(struct study *s, int i)
         enum cash_class class = measures[k->measure].cash;
 
         if (k->row < 0 || !falls_to(s, k, i) || !is_money(s, k) || (!timed && year == 0) ||
-            (k->table >= 0 && class == CASH_NONE && k->measure != M_NONE) || class == CASH_OUTLAY)
+            k->attribute || (k->table >= 0 && class == CASH_NONE && k->measure != M_NONE) ||
+            class == CASH_OUTLAY)
             continue;
-        if (row >= 0 && (k->row != row || k->table != table || k->origin != origin))
+        if (line >= 0 && (k->line != line || k->table != table || k->origin != origin))
             continue;
-        if (row < 0) {
-            row = k->row;
+        if (line < 0) {
+            line = k->line;
             table = k->table;
             origin = k->origin;
             base = timed ? 0 : year;
@@ -465,6 +467,34 @@ static void settle(struct study *s, int i, int common)
     c->years = MAX(c->years, 1);
 }
 
+static bool brings_in(const struct cash *c)
+{
+    for (int k = 0; k < c->count; k++)
+        if (c->items[k].sign > 0 && !c->items[k].upside)
+            return true;
+    for (int t = 1; t <= c->series_years; t++)
+        if (c->series[t] > 0)
+            return true;
+    return false;
+}
+
+/* Where nobody speaks of income, two ways or more to the same end are compared by what they cost.
+ */
+static void compare_costs(struct study *s)
+{
+    int costs = 0;
+
+    for (int i = 0; i < s->options_count; i++) {
+        const struct option *o = &s->options[i];
+        if (o->given && brings_in(&o->cash))
+            return;
+        costs += o->given && o->cash.count > 0;
+    }
+    for (int i = 0; i < s->options_count && costs >= 2; i++)
+        if (s->options[i].given && s->options[i].cash.count > 0)
+            s->options[i].cash.per_unit = true;
+}
+
 /* Staying as one is counts as zero only where nobody says what staying costs. */
 static void drop_baselines(struct study *s)
 {
@@ -625,6 +655,7 @@ void cash_build(struct study *s)
             mix(s, i);
             set_horizon(s, i);
         }
+    compare_costs(s);
     int common = common_horizon(s);
     for (int i = 0; i < s->options_count; i++)
         settle(s, i, common);

@@ -333,6 +333,7 @@ static const char *const lists[LEX__MAX][48] = {
     [LEX_LOSES] = {"loses", "lose", "would lose", "leave", "would leave", "leaves", "流失", "失去"},
     [LEX_EXIT] = {"close", "exit", "shut", "shut down", "withdraw", "cancel", "terminate",
                   "abandon", "wind down", "divest", "关闭", "退出", "终止", "取消", "撤出"},
+    [LEX_TIMELINE] = {"year", "years", "yr", "t", "period", "年", "年份", "年度", "期数", "期"},
     [LEX_BANNED] = {"clearly", "certainly", "guaranteed", "proven", "optimal", "best possible",
                     "必然", "一定", "最优", "毫无疑问"},
 };

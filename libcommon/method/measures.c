@@ -63,7 +63,7 @@ const struct measure_row measures[M__MAX] = {
                    CASH_NONE,
                    "synergies",
                    "协同效益",
-                   {"synergies", "synergy", "depot overlap", "协同"}},
+                   {"synergies", "synergy", "depot overlap", "协同效益", "协同效应", "协同"}},
     [M_BENEFIT] = {"benefit",
                    CASH_IN,
                    "benefit",

@@ -59,11 +59,16 @@ bool terms_has(const struct terms *t, struct str term)
 
 static bool is_stop(struct str term)
 {
+    static const char *const counting[] = {"万", "亿", "元"};
+
     for (size_t i = 0; i < term.n; i++)
         if (unicode_digit((unsigned char)term.p[i]))
             return true;
     if (term.n < 2)
         return true;
+    for (size_t i = 0; i < ARRAY_LEN(counting); i++) /* "万元" tells no option from another */
+        if (str_find(term, str_of(counting[i])) >= 0)
+            return true;
     for (size_t i = 0; i < ARRAY_LEN(stop_words); i++)
         if (str_eqz(term, stop_words[i]))
             return true;
@@ -133,10 +138,40 @@ bool option_owns(const struct option *o, struct str text)
     return search.found;
 }
 
+static bool has_name(struct str text, struct str name)
+{
+    for (size_t p = 0; name.n >= 4 && p + name.n <= text.n; p++)
+        if (str_ieq((struct str){text.p + p, name.n}, name))
+            return true;
+    return false;
+}
+
+/* Options whose whole name stands in the text, without those inside a longer name that does too. */
+static uint32_t named_in_full(const struct study *s, struct str text)
+{
+    uint32_t mask = 0;
+
+    for (int i = 0; i < s->options_count; i++)
+        if (s->options[i].given && has_name(text, s->options[i].folded))
+            mask |= 1u << i;
+    for (int i = 0; mask != 0 && i < s->options_count; i++)
+        for (int k = 0; k < s->options_count; k++)
+            if (i != k && (mask >> i & 1) && (mask >> k & 1) &&
+                s->options[i].folded.n < s->options[k].folded.n &&
+                has_name(s->options[k].folded, s->options[i].folded))
+                mask &= ~(1u << i);
+    return mask;
+}
+
 uint32_t options_named(const struct study *s, struct str text, bool *complement)
 {
-    uint32_t mask = 0, denied = 0, others = 0;
+    uint32_t mask = named_in_full(s, text), denied = 0, others = 0;
 
+    if (mask != 0) {
+        if (complement != NULL)
+            *complement = false;
+        return mask;
+    }
     for (int i = 0; i < s->options_count; i++) {
         struct owner_search search = {&s->options[i].own, text, false, false};
 
@@ -222,7 +257,7 @@ static void add_option(struct study *s, const char *name, bool given)
             return;
     *o = (struct option){.given = given, .part_of = {-1, -1}};
     o->name = arena_strndup(s->a, full.p, full.n);
-    struct str folded = unicode_fold(s->a, full);
+    struct str folded = o->folded = unicode_fold(s->a, full);
     o->kind = kind_of(folded);
     o->negated = o->kind == OPTION_DO_NOTHING || o->kind == OPTION_DELAY
                      ? str_starts(folded, STR("do not")) || str_starts(folded, STR("no")) ||

@@ -67,7 +67,8 @@ struct option {
     double change;  /* "Raise 10%": 0.1, "Cut 5%": -0.05; NAN */
     int part_of[2]; /* OPTION_HYBRID: the two that it mixes, -1 unknown */
     struct cash cash;
-    bool infeasible; /* over a limit */
+    bool infeasible;   /* over a limit */
+    struct str folded; /* the name, NFKC and lower case */
     struct terms all, own;
 };
 
@@ -153,6 +154,8 @@ struct fact {
     uint32_t options; /* bit i: option i; 0: none or all */
     enum source_rank rank;
     int table, row, col; /* -1 */
+    int line;            /* what of a table is one series: its row, or a column (from 10000 on) */
+    bool attribute;      /* a column names the measure, the row the option: no series */
     bool sunk, allocated, avoidable, total, plan, stays, freed, inbound;
     bool beaten;  /* lost a conflict: not used in a calculation */
     bool derived; /* computed here from a table: never quoted as it stands */

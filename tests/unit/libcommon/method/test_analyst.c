@@ -106,6 +106,45 @@ static void test_analyst__a_table_of_flows_by_option_is_read(void **state)
     arena_free(b.a);
 }
 
+static void test_analyst__a_table_down_the_years_is_read_by_column(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b, "{\"query\":\"Electrify the "
+               "vans?\",\"decision_type\":\"investment\",\"options\":[\"Electrify all vans\","
+               "\"Electrify in stages\",\"Keep diesel "
+               "vans\"],\"context\":{\"currency\":\"EUR\",\"discount_rate\":\"8%\"}}");
+    brief_add_document(&b, "model.csv",
+                       STR("# EUR thousands\nyear,Electrify all vans,Electrify in stages,Keep "
+                           "diesel vans\n0,-1500,-500,0\n"
+                           "1,300,300,0\n2,300,400,0\n"));
+    assert_true(brief_decide(&b, false, true));
+    assert_true(fabs(value_of(&b, "Electrify in stages") -
+                     (-500000 + 300000 / 1.08 + 400000 / 1.08 / 1.08)) < 1);
+    assert_true(value_of(&b, "Electrify all vans") < -900000);
+    arena_free(b.a);
+}
+
+static void test_analyst__two_ways_without_income_are_compared_by_cost(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b,
+           "{\"query\":\"Move to Docklands or stay in Soho?\",\"options\":[\"Move to "
+           "Docklands\",\"Stay in Soho\"],"
+           "\"context\":{\"currency\":\"GBP\",\"soho_rent\":\"22k a "
+           "month\",\"docklands_rent\":\"15k a month\","
+           "\"docklands_moving_cost\":\"180k\",\"horizon\":\"4 years\",\"discount_rate\":0.07}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(fabs(value_of(&b, "Stay in Soho") + 264000 * (1 - pow(1.07, -4)) / 0.07) < 1);
+    assert_true(value_of(&b, "Move to Docklands") > value_of(&b, "Stay in Soho"));
+    assert_string_equal(choice_of(&b), "Move to Docklands");
+    assert_int_equal(brief_faults(&b), 0);
+    arena_free(b.a);
+}
+
 static void test_analyst__ranges_are_simulated(void **state)
 {
     struct brief_case b;
@@ -313,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_analyst__a_negative_value_never_beats_doing_nothing),
         cmocka_unit_test(test_analyst__an_option_over_the_budget_is_not_chosen),
         cmocka_unit_test(test_analyst__a_table_of_flows_by_option_is_read),
+        cmocka_unit_test(test_analyst__a_table_down_the_years_is_read_by_column),
+        cmocka_unit_test(test_analyst__two_ways_without_income_are_compared_by_cost),
         cmocka_unit_test(test_analyst__ranges_are_simulated),
         cmocka_unit_test(test_analyst__states_with_probabilities_give_expected_values),
         cmocka_unit_test(test_analyst__a_long_series_is_forecast),
