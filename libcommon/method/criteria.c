@@ -186,7 +186,7 @@ static bool spread(struct analysis *an, int c, const double *v, bool lower_is_be
 
 static void score_value(struct analysis *an, int c)
 {
-    double v[ALTERNATIVES_MAX];
+    double v[ALTERNATIVES_MAX] = {0};
 
     for (int i = 0; i < an->s->options_count; i++)
         v[i] = an->value[i].npv;
@@ -221,8 +221,8 @@ static bool figures_of(struct analysis *an, enum measure m, double *v, int *fact
 
 static void score_time(struct analysis *an, int c)
 {
-    double v[ALTERNATIVES_MAX];
-    int facts[ALTERNATIVES_MAX], n = 0;
+    double v[ALTERNATIVES_MAX] = {0};
+    int facts[ALTERNATIVES_MAX] = {0}, n = 0;
 
     if (figures_of(an, M_LEAD_TIME, v, facts) && spread(an, c, v, true, CELL_FIGURE, facts))
         return;
@@ -243,8 +243,8 @@ static double budget_of(const struct study *s, int *fact)
 /* What an option takes of the limit, least to most; over the limit is nothing. */
 static void score_feasibility(struct analysis *an, int c)
 {
-    int fact, facts[ALTERNATIVES_MAX];
-    double budget = budget_of(an->s, &fact), v[ALTERNATIVES_MAX];
+    int fact, facts[ALTERNATIVES_MAX] = {0};
+    double budget = budget_of(an->s, &fact), v[ALTERNATIVES_MAX] = {0};
 
     for (int i = 0; i < an->s->options_count; i++) {
         double outlay = an->s->options[i].cash.outlay;
