@@ -24,7 +24,7 @@ need helm kubectl
 
 started=$SECONDS
 finish() { # OUTCOME
-    say "$RELEASE $IMAGE_TAG in $NAMESPACE: $1 after $((SECONDS - started)) s"
+    ((DRY_RUN)) || say "$RELEASE $IMAGE_TAG in $NAMESPACE: $1 after $((SECONDS - started)) s"
     [[ -z ${DEPLOY_LOG:-} ]] || ((DRY_RUN)) ||
         printf '%s\t%s\t%s\t%s\t%d\n' "$(now_iso)" "$NAMESPACE" "$IMAGE_TAG" "$1" $((SECONDS - started)) >>"$DEPLOY_LOG"
 }
@@ -33,7 +33,12 @@ before=$(helm history "$RELEASE" -n "$NAMESPACE" -o json 2>/dev/null |
     jq -r '[.[] | select(.status == "deployed")] | last.revision // empty') || before=""
 args=(upgrade --install "$RELEASE" "$CHART" -n "$NAMESPACE" --create-namespace -f "$CHART/values-$ENVIRONMENT.yaml"
     --set-string "image.tag=$IMAGE_TAG" --rollback-on-failure --wait --wait-for-jobs --timeout "$TIMEOUT" --history-max 20)
-helm upgrade --help 2>/dev/null | grep -q -- --rollback-on-failure || args=("${args[@]/--rollback-on-failure/--atomic}")
+# Helm 3 has other names. What somebody changed by hand (kubectl set image) is overruled.
+if helm upgrade --help 2>/dev/null | grep -q -- --force-conflicts; then
+    args+=(--force-conflicts)
+else
+    args=("${args[@]/--rollback-on-failure/--atomic}")
+fi
 [[ -z ${IMAGE_REGISTRY:-} ]] || args+=(--set-string "image.registry=$IMAGE_REGISTRY")
 run helm "${args[@]}" "${ARGS[@]}" >&2 || {
     finish failed

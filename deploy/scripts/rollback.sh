@@ -16,6 +16,8 @@ if [[ -z $revision ]]; then
     [[ -n $revision ]] || die "no earlier revision of $RELEASE in $NAMESPACE"
 fi
 [[ $revision =~ ^[0-9]+$ ]] || die "REVISION must be a number: helm history $RELEASE -n $NAMESPACE"
-run helm rollback "$RELEASE" "$revision" -n "$NAMESPACE" --wait --timeout "$TIMEOUT" >&2
+force=()
+! helm rollback --help 2>/dev/null | grep -q -- --force-conflicts || force=(--force-conflicts)
+run helm rollback "$RELEASE" "$revision" "${force[@]}" -n "$NAMESPACE" --wait --timeout "$TIMEOUT" >&2
 [[ ${SMOKE:-on} == off ]] || run env NAMESPACE="$NAMESPACE" "$(dirname "$0")/smoke.sh"
 say "$RELEASE in $NAMESPACE is back at revision $revision"
