@@ -47,7 +47,7 @@ run helm "${args[@]}" "${ARGS[@]}" >&2 || {
 if [[ ${SMOKE:-on} == on ]]; then
     if ! run env NAMESPACE="$NAMESPACE" "$(dirname "$0")/smoke.sh"; then
         if [[ -n $before ]]; then
-            run helm rollback "$RELEASE" "$before" -n "$NAMESPACE" --wait --timeout "$TIMEOUT" >&2
+            run env NAMESPACE="$NAMESPACE" RELEASE="$RELEASE" TIMEOUT="$TIMEOUT" SMOKE=off "$(dirname "$0")/rollback.sh" "$before" >&2
             finish rolled-back
             die "the smoke test failed; revision $before serves again"
         fi
