@@ -123,6 +123,26 @@ def test_a_worker_killed_by_9_loses_no_task(world):
     pytest.wait_until(lambda: no_unacked(world), 20)
 
 
+def test_a_storm_of_kills_loses_no_task(new_stack):
+    stack = new_stack({"VISIBILITY_TIMEOUT": "3", "LEASE_SECONDS": "3", "MAX_REDELIVERIES": "50", "MAX_WORKERS": "4"},
+                      agents=0, workers=2)
+    stack.app = client(stack)
+    monte_carlo = {"name": "monte_carlo", "params": {
+        "inputs": [{"name": "a", "distribution": {"type": "normal", "mean": 100, "sd": 20}}],
+        "expression": "a - 80", "iterations": 20000, "seed": 1}}
+    results = [send(stack, name="ceoagent.skill", kwargs=CALC if i % 2 else monte_carlo) for i in range(300)]
+    for i in range(6):
+        time.sleep(0.7)
+        stack.kill(f"worker-{1 + i % 2}", signal.SIGKILL)
+        stack.restart(f"worker-{1 + i % 2}")
+    done = [r.get(timeout=90) for r in results]
+    assert all(d["value"] == 42 for i, d in enumerate(done) if i % 2)
+    assert len({str(d) for i, d in enumerate(done) if i % 2 == 0}) == 1
+    pytest.wait_until(lambda: no_unacked(stack), 30)
+    assert stack.redis("llen", "ceoagent.worker.dead").strip() == "0"
+    stack.app.close()
+
+
 def test_a_term_signal_drains(world):
     pytest.wait_until(lambda: world.redis("zcard", "ceoagent.nodes").strip() == "1", 30)  # the killed one is swept
     pid = world.pid("worker-1")

@@ -36,7 +36,7 @@ struct world {
 int world_set_up(void **state);
 int world_tear_down(void **state);
 
-/* Short times: liveness 1 s, visibility 3 s, foreign 1.5 s, sweep each 100 ms, cap 2. */
+/* Short times: liveness 2 s, visibility 4 s, foreign 1.5 s, sweep each 100 ms, cap 2. */
 struct consumer_options world_options(struct world *w, const char *node);
 struct member *world_join(struct world *w, int i, const struct consumer_options *o);
 void world_leave(struct member *m); /* frees without a word */

@@ -48,7 +48,7 @@ static void test_queue__a_waiting_node_is_woken_at_once(void **state)
     begun = clock_mono_us();
     world_publish(w, 1, 0);
     assert_true(world_got(m, 1, 2000));
-    assert_true(clock_mono_us() - begun < 200000);
+    assert_true(clock_mono_us() - begun < 300000);
     assert_int_equal(world_int(w, "HLEN {t}unacked"), 1);
     assert_int_equal(world_int(w, "LLEN {t}taken:a:work"), 0);
 }
@@ -156,10 +156,10 @@ static void test_queue__a_killed_nodes_messages_come_back_counted(void **state)
         world_publish(w, i, 0);
     pid = world_spawn(w, "a", 3);
     m = world_join(w, 0, &o);
-    assert_false(world_got(m, 1, 1500)); /* a living node is left alone */
+    assert_false(world_got(m, 1, 3000)); /* a living node is left alone */
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    assert_true(world_got(m, 3, 5000));
+    assert_true(world_got(m, 3, 10000));
     for (int i = 0; i < 3; i++) {
         assert_true(m->got[i]->msg.redelivered);
         assert_int_equal(m->got[i]->msg.redeliveries, 1);
@@ -180,7 +180,7 @@ static void test_queue__what_lies_in_a_dead_nodes_taken_list_comes_back(void **s
     world_do(w, "SET {t}ceoagent.node.a.queues work,other");
     world_do(w, "ZADD {t}ceoagent.nodes 1 a");
     m = world_join(w, 0, &o);
-    assert_true(world_got(m, 1, 5000));
+    assert_true(world_got(m, 1, 10000));
     assert_int_equal(world_number(m->got[0]), 7);
     assert_int_equal(world_int(w, "LLEN {t}taken:a:work"), 0);
 }
@@ -197,7 +197,7 @@ static void test_queue__queues_of_others_are_left_to_them(void **state)
     world_do(w, "SET {t}ceoagent.node.a.queues work,alien");
     world_do(w, "ZADD {t}ceoagent.nodes 1 a");
     m = world_join(w, 0, &o);
-    assert_true(world_got(m, 1, 5000));
+    assert_true(world_got(m, 1, 10000));
     world_got(m, 2, 500);
     assert_int_equal(world_int(w, "LLEN {t}taken:a:alien"), 1);
     assert_int_equal(world_int(w, "ZCARD {t}ceoagent.nodes"), 2);
@@ -220,7 +220,7 @@ static void test_queue__a_stock_workers_lost_message_comes_back(void **state)
     world_do(w, "ZADD {t}unacked_index 1 alien");
     m = world_join(w, 0, &o);
     assert_false(world_got(m, 1, 1000));
-    assert_true(world_got(m, 1, 5000));
+    assert_true(world_got(m, 1, 10000));
     assert_int_equal(world_number(m->got[0]), 5);
     assert_int_equal(m->got[0]->msg.redeliveries, 1);
     assert_int_equal(world_int(w, "HEXISTS {t}unacked alien"), 1); /* not a queue of ours */
@@ -281,8 +281,8 @@ static void test_queue__without_redis_everything_is_given_up_in_time(void **stat
     assert_true(world_got(m, 1, 3000));
     begun = clock_mono_us();
     server_redis_pause(true);
-    assert_true(world_until(w, one_lost, m, 3000));
-    assert_true(clock_mono_us() - begun < 1000000);
+    assert_true(world_until(w, one_lost, m, 5000));
+    assert_true(clock_mono_us() - begun < 2000000);
     server_redis_pause(false);
 }
 
@@ -319,7 +319,7 @@ static void test_queue__a_lost_reply_of_the_fetch_loses_no_message(void **state)
     world_publish(w, 1, 0);
     setenv("CEO_FAULTS", "queue.fetched=fail@1", 1);
     m = world_join(w, 0, &o);
-    assert_true(world_got(m, 1, 8000));
+    assert_true(world_got(m, 1, 15000));
     unsetenv("CEO_FAULTS");
     assert_int_equal(m->got[0]->msg.redeliveries, 1);
     assert_int_equal(world_int(w, "HLEN {t}unacked"), 1);
