@@ -477,6 +477,30 @@ static void test_worker__a_restart_of_redis_costs_no_job(void **state)
     expect_jobs(w, 20);
 }
 
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+static void test_worker__a_job_waits_while_postgresql_is_away(void **state)
+{
+    struct world *w = *state;
+    struct uuid id = insert_job(w, "ceoagent.skill", SKILL);
+    char text[UUID_LEN + 1];
+
+    start_worker(w, 0, NULL);
+    publish(w, &(struct publish){.queue = "celery", .task = "ceoagent.echo", .id = "up"});
+    assert_string_equal(result_of(w, "up"), "SUCCESS");
+    server_pg_kill();
+    publish_job(w, "ceoagent.skill", id);
+    publish(w, &(struct publish){.queue = "celery", .task = "ceoagent.echo", .id = "down"});
+    assert_string_equal(result_of(w, "down"), "SUCCESS"); /* it needs no row */
+    loop_until(w->loop, never, NULL, 1500);
+    server_pg_start();
+    assert_string_equal(result_of(w, uuid_text(id, text)), "SUCCESS");
+}
+
 /* --- duties ------------------------------------------------------------------------------------
  */
 
@@ -614,6 +638,7 @@ int main(void)
         T(test_worker__a_killed_workers_job_is_done_by_another),
         T(test_worker__a_drain_hands_back_and_ends_well),
         T(test_worker__a_restart_of_redis_costs_no_job),
+        T(test_worker__a_job_waits_while_postgresql_is_away),
         T(test_worker__documents_become_searchable_or_say_why_not),
         T(test_worker__the_outbox_goes_out_signed_and_again_after_a_failure),
         T(test_worker__a_webhook_never_leads_inside_in_production),
