@@ -46,6 +46,7 @@ struct risk {
 /* What a call answered. */
 struct answer {
     const cJSON *output; /* NULL when it was not run or failed */
+    bool no_budget;      /* not run for want of budget */
     int64_t seq;
     const char *id, *tool;
     int evidence; /* its entry, 0 when not cited yet */
@@ -92,6 +93,7 @@ struct analysis {
     double acceptability[ALTERNATIVES_MAX];
     int dominated_in_all[ALTERNATIVES_MAX]; /* in the comparison with those that nobody gave */
     int dominated_by[ALTERNATIVES_MAX];     /* -1 */
+    bool stopped;                           /* no tool answers any more */
     int choice, runner_up;                  /* indexes of options, given ones */
     int rival;                              /* the given option whose value comes nearest; -1 */
     int best_overall;                       /* may be one that was not given */

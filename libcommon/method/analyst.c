@@ -5,6 +5,7 @@
 #include "libcommon/method/analysis.h"
 
 #define PLAN_STEPS_MAX 12
+#define CALLS_MAX 16 /* an engine answers no more in one turn */
 
 struct round {
     void (*ask)(struct analysis *an, cJSON *calls);
@@ -246,6 +247,35 @@ static void finish(struct analysis *an, cJSON *turn, cJSON *stages)
     last_stages(an, stages);
 }
 
+static cJSON *round_calls(struct analysis *an, int round)
+{
+    cJSON *calls = json_arr(an->a);
+
+    rounds[round].ask(an, calls);
+    while (cJSON_GetArraySize(calls) > CALLS_MAX)
+        cJSON_DeleteItemFromArray(calls, CALLS_MAX);
+    return calls;
+}
+
+enum progress { ROUND_OPEN, ROUND_DONE, ROUND_DEAD };
+
+/* Dead: asked, and nothing came back, or the budget is out. Then no other round is asked for; the
+ * case ends with what there is. */
+static enum progress round_progress(struct analysis *an, const cJSON *calls, int round)
+{
+    int before = an->answers_count;
+    bool any = answers_read(an, calls);
+
+    if (calls->child == NULL)
+        return ROUND_DONE;
+    if (!any)
+        return round_recorded(an, arena_printf(an->a, "%d", round + 1)) ? ROUND_DEAD : ROUND_OPEN;
+    for (int i = before; i < an->answers_count; i++)
+        if (an->answers[i].output != NULL || !an->answers[i].no_budget)
+            return ROUND_DONE;
+    return ROUND_DEAD;
+}
+
 int analyst_next(const struct analyst_input *in, struct arena *a, cJSON **out, struct err *err)
 {
     struct analysis *an = arena_new_of(a, struct analysis);
@@ -267,16 +297,15 @@ int analyst_next(const struct analyst_input *in, struct arena *a, cJSON **out, s
     risks_collect(an);
     cJSON *turn = json_obj(a), *stages = json_add_arr(turn, "stages");
     for (int i = 0; i < (int)ARRAY_LEN(rounds); i++) {
-        cJSON *calls = json_arr(a);
-        rounds[i].ask(an, calls);
-        bool answered = answers_read(an, calls);
-        /* Asked before and nothing came back: the round failed, and the case goes on without it. */
-        if (!answered && calls->child != NULL &&
-            !round_recorded(an, arena_printf(a, "%d", i + 1))) {
+        cJSON *calls = round_calls(an, i);
+        enum progress p = an->stopped ? ROUND_DEAD : round_progress(an, calls, i);
+
+        if (p == ROUND_OPEN) {
             ask(an, in, turn, stages, i, calls);
             *out = turn;
             return 0;
         }
+        an->stopped = an->stopped || p == ROUND_DEAD;
         rounds[i].read(an);
     }
     finish(an, turn, stages);

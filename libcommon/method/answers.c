@@ -20,6 +20,11 @@ static const cJSON *result_of(const struct analysis *an, const cJSON *call)
     return found;
 }
 
+static bool out_of_budget(struct arena *a, const cJSON *error)
+{
+    return error != NULL && str_find(json_print(a, error), STR("BUDGET")) >= 0;
+}
+
 bool answers_read(struct analysis *an, const cJSON *calls)
 {
     const cJSON *call;
@@ -32,9 +37,11 @@ bool answers_read(struct analysis *an, const cJSON *calls)
         any = true;
         const cJSON *output = json_get(t, "output");
         an->answers[an->answers_count++] =
-            (struct answer){cJSON_IsObject(output) ? output : NULL, json_i64(t, "seq", 0),
-                            arena_strdup(an->a, json_str(call, "id", "")),
-                            arena_strdup(an->a, json_str(call, "name", "")), 0};
+            (struct answer){.output = cJSON_IsObject(output) ? output : NULL,
+                            .no_budget = out_of_budget(an->a, json_get(t, "error")),
+                            .seq = json_i64(t, "seq", 0),
+                            .id = arena_strdup(an->a, json_str(call, "id", "")),
+                            .tool = arena_strdup(an->a, json_str(call, "name", ""))};
     }
     return any;
 }

@@ -485,26 +485,29 @@ static void call_forecast(struct analysis *an, cJSON *calls, int i)
     json_add_num(backtest, "horizon", 1);
 }
 
+/* The most telling first, since an engine may answer only so many in one turn. */
 void calls_values(struct analysis *an, cJSON *calls)
 {
-    for (int i = 0; i < an->s->options_count; i++) {
-        const struct cash *c = &an->s->options[i].cash;
-        if (c->baseline || (c->known && fits(c)))
+    const struct study *s = an->s;
+
+    for (int i = 0; i < s->options_count; i++) {
+        const struct cash *c = &s->options[i].cash;
+        if ((c->baseline && is_compared(an, i)) || (c->known && fits(c)))
             call_value(an, calls, i);
     }
-    for (int i = 0; i < an->s->options_count; i++)
-        if (an->s->options[i].cash.known && has_upside(&an->s->options[i].cash) &&
-            fits(&an->s->options[i].cash))
-            call_upside(an, calls, i);
-    for (int i = 0; i < an->s->options_count; i++)
-        if (an->s->options[i].cash.known && has_range(&an->s->options[i].cash))
+    call_states(an, calls);
+    call_prices(an, calls);
+    for (int i = 0; i < s->options_count; i++)
+        if (s->options[i].cash.known && has_range(&s->options[i].cash))
             call_range(an, calls, i);
-    for (int i = 0; i < an->s->options_count; i++)
+    for (int i = 0; i < s->options_count; i++)
+        if (s->options[i].cash.known && has_upside(&s->options[i].cash) &&
+            fits(&s->options[i].cash))
+            call_upside(an, calls, i);
+    for (int i = 0; i < s->options_count; i++)
         call_unit(an, calls, i);
     call_freed(an, calls);
-    call_prices(an, calls);
-    call_states(an, calls);
-    for (int i = 0; i < an->s->series_count; i++)
+    for (int i = 0; i < s->series_count; i++)
         call_forecast(an, calls, i);
 }
 
@@ -614,18 +617,18 @@ static void own_risks(struct analysis *an, cJSON *list, int i)
 void calls_risks(struct analysis *an, cJSON *calls)
 {
     double reference = reference_amount(an->s);
+    cJSON *input = add_call(calls, "risk_all", "risk_assessment"),
+          *list = json_add_arr(input, "risks");
 
+    for (int k = 0; k < an->risks_count; k++)
+        push_risk(list, an->risks[k].name, an->risks[k].probability, an->risks[k].impact,
+                  an->risks[k].loss);
     for (int i = 0; i < an->s->options_count; i++) {
-        cJSON *input = add_call(calls, arena_printf(an->a, "risk_%d", i + 1), "risk_assessment");
+        input = add_call(calls, arena_printf(an->a, "risk_%d", i + 1), "risk_assessment");
         own_risks(an, json_add_arr(input, "risks"), i);
         if (reference > 0)
             json_add_num(input, "reference_amount", reference);
     }
-    cJSON *input = add_call(calls, "risk_all", "risk_assessment");
-    cJSON *list = json_add_arr(input, "risks");
-    for (int k = 0; k < an->risks_count; k++)
-        push_risk(list, an->risks[k].name, an->risks[k].probability, an->risks[k].impact,
-                  an->risks[k].loss);
 }
 
 bool is_compared(const struct analysis *an, int i)

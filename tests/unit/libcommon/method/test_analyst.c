@@ -319,6 +319,32 @@ static void test_analyst__results_under_other_ids_are_recognised(void **state)
     arena_free(b.a);
 }
 
+/* As an engine refuses calls when the budget is out: the next turn is the last. */
+static void test_analyst__a_budget_that_is_out_ends_the_case(void **state)
+{
+    struct brief_case b;
+    struct err err = {0};
+    cJSON *turn = NULL, *x;
+
+    (void)state;
+    brief_load(&b, "tests/data/briefs/04-kill-or-continue");
+    struct analyst_input in = {b.request, b.material, b.turns, false};
+    assert_int_equal(analyst_next(&in, b.a, &turn, &err), 0);
+    cJSON_ArrayForEach (x, json_get(turn, "tool_calls")) {
+        cJSON *t = cJSON_CreateObject();
+        json_add_str(t, "tool", json_str(x, "name", ""));
+        json_add_str(t, "id", json_str(x, "id", ""));
+        json_add_copy(t, "input", json_get(x, "input"));
+        json_add_str(json_add_obj(t, "error"), "code", "BUDGET_EXCEEDED");
+        cJSON_AddItemToArray(b.turns, t);
+    }
+    assert_int_equal(analyst_next(&in, b.a, &turn, &err), 0);
+    b.final = json_get(turn, "final");
+    assert_non_null(b.final);
+    assert_int_equal(brief_faults(&b), 0);
+    arena_free(b.a);
+}
+
 static void test_analyst__no_query_is_refused(void **state)
 {
     struct arena *a = arena_new();
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_analyst__own_criteria_replace_the_defaults),
         cmocka_unit_test(test_analyst__the_plan_has_at_most_twelve_steps),
         cmocka_unit_test(test_analyst__results_under_other_ids_are_recognised),
+        cmocka_unit_test(test_analyst__a_budget_that_is_out_ends_the_case),
         cmocka_unit_test(test_analyst__no_query_is_refused),
         cmocka_unit_test(test_analyst__another_language_is_answered_in_english_and_said),
     };
