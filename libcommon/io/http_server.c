@@ -378,8 +378,6 @@ static bool stream_write(struct http_conn *c, struct str data)
         conn_kill(c, HTTP_CLOSE_SLOW);
         return false;
     }
-    if (c->req->no_body)
-        return true;
     if (c->req->chunked) {
         int n = snprintf(size, sizeof(size), "%zx\r\n", data.n);
         conn_write(c, size, (size_t)n);
@@ -410,6 +408,11 @@ void http_stream_begin(struct http_req *req, const char *headers)
     buf_puts(&head, r->chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
     conn_write(c, head.p, head.n);
     buf_done(&head);
+    if (r->no_body) { /* HEAD: that was all */
+        r->replied = true;
+        enter_flush(c);
+        return;
+    }
     c->state = CONN_STREAM;
     timer_start(&c->timer, heartbeat_ms(c));
 }
@@ -452,7 +455,7 @@ void http_stream_end(struct http_req *req)
     if (c->dying || c->state != CONN_STREAM)
         return;
     c->req->replied = true;
-    if (c->req->chunked && !c->req->no_body)
+    if (c->req->chunked)
         conn_write(c, "0\r\n\r\n", 5);
     if (c->server->draining)
         c->close_after = true;

@@ -94,7 +94,8 @@ const char *http_decode(struct arena *a, struct str s);
  * added here; the body is copied. gzip when the client accepts it and the body has over 1 KiB. */
 void http_reply(struct http_req *req, int status, const char *headers, struct str body);
 
-/* Server-sent events: 200 with text/event-stream, X-Accel-Buffering: no, no-store. */
+/* Server-sent events: 200 with text/event-stream, X-Accel-Buffering: no, no-store. For HEAD that is
+ * the whole answer; events are then refused as if the stream were gone. */
 void http_stream_begin(struct http_req *req, const char *headers);
 /* One event; id and type may be NULL; data is one line. False when the stream is gone. */
 bool http_stream_event(struct http_req *req, const char *type, const char *id, struct str data);

@@ -141,6 +141,12 @@ def test_the_headers_keep_proxies_from_buffering(c):
     connection.close()
 
 
+def test_head_of_a_stream_does_not_wait(c):
+    i = api.start(c)
+    a = c.call("HEAD", f"/api/v1/decisions/{i}/stream")
+    assert a.status == 200 and a.headers["Content-Type"] == "text/event-stream" and a.body == b""
+
+
 def test_http_1_0_clients_get_a_plain_stream(c):
     i = api.start(c)
     api.ended(c, i)

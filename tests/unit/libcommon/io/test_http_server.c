@@ -384,6 +384,20 @@ static void test_http_server__streams_events_and_heartbeats(void **state UNUSED)
     stop(&e);
 }
 
+static void test_http_server__head_of_a_stream_is_its_head(void **state UNUSED)
+{
+    struct env e;
+
+    start(&e, (struct http_server_options){0});
+    int fd = dial(&e);
+    say(fd, "HEAD /stream HTTP/1.1\r\n" H "\r\nGET /next HTTP/1.1\r\n" H "\r\n");
+    assert_true(hear(&e, fd, "GET /next", got, sizeof(got)));
+    assert_non_null(strstr(got, "Content-Type: text/event-stream\r\n"));
+    assert_int_equal(e.closes, 0);
+    close(fd);
+    stop(&e);
+}
+
 static void test_http_server__drops_a_follower_that_does_not_read(void **state UNUSED)
 {
     struct env e;
@@ -517,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_http_server__expect_is_answered_unless_refused),
         cmocka_unit_test(test_http_server__zips_what_is_over_1_kib_for_those_who_accept),
         cmocka_unit_test(test_http_server__streams_events_and_heartbeats),
+        cmocka_unit_test(test_http_server__head_of_a_stream_is_its_head),
         cmocka_unit_test(test_http_server__drops_a_follower_that_does_not_read),
         cmocka_unit_test(test_http_server__connections_over_the_cap_hear_503),
         cmocka_unit_test(test_http_server__bounds_the_sum_of_bodies),
