@@ -59,5 +59,9 @@ X(M_RATE_DEGRADED, "rate_limit_degraded_total", METRIC_COUNTER, "", "",
 X(M_TRACES, "trace_spans_total", METRIC_COUNTER, "status", "", "Spans exported or dropped")
 X(M_LOOP_SLOW, "loop_slow_total", METRIC_COUNTER, "", "", "Turns of the loop over 5 ms")
 X(M_KNOWLEDGE, "knowledge_searches_total", METRIC_COUNTER, "backend,status", "", "Searches")
+X(M_EMBEDDINGS, "embeddings_total", METRIC_COUNTER, "kind,status", "",
+  "Texts sent to the server for embeddings")
+X(M_WEAVIATE, "weaviate_requests_total", METRIC_COUNTER, "operation,status", "",
+  "Requests to the vector store")
 X(M_DOCUMENTS, "documents_total", METRIC_COUNTER, "status", "", "Documents read")
 X(M_FAULTS, "faults_injected_total", METRIC_COUNTER, "point", "", "Fault points that fired")

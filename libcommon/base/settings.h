@@ -9,7 +9,11 @@ struct settings {
     bool database_prepare;
     const char *redis_url, *broker_url, *result_url, *queue_prefix;
     const char *weaviate_url, *neo4j_url, *kafka_brokers;
-    const char *embeddings_url, *embeddings_model;
+    const char *weaviate_api_key;
+    int64_t weaviate_replicas;
+    const char *embeddings_url, *embeddings_model, *embeddings_api_key;
+    const char *embeddings_query_prefix, *embeddings_passage_prefix;
+    bool embeddings_input_type;
     /* the programs */
     const char *environment, *log_level, *api_host;
     int64_t api_port, metrics_port, health_port, api_timeout_s, grace_s;

@@ -8,6 +8,7 @@
 #include "libcommon/base/compat.h"
 #include "libcommon/model/documents.h"
 #include "libcommon/model/sql.h"
+#include "libcommon/model/vectors.h"
 #include "libcommon/model/words.h"
 
 #define CANDIDATES 2000
@@ -83,6 +84,12 @@ static const struct pg_stmt sel_chunks = {
     "ORDER BY array_position($1::uuid[], c.document_id), c.ordinal LIMIT $2::int",
     2};
 
+static const struct pg_stmt sel_by_id = {
+    "chunks_by_id",
+    "SELECT " CHUNK_COLUMNS "0::float8 FROM chunks c JOIN documents d USING (document_id) "
+    "WHERE c.chunk_id = ANY ($1::uuid[])",
+    1};
+
 /* The columns of n chunks, each as an array of its own. */
 static void add_chunks(struct pg_batch *b, struct arena *a, const struct document *d,
                        const struct chunk *chunks, int n)
@@ -144,6 +151,11 @@ int documents_add_chunks(struct pg_batch *b, struct arena *a, const struct uuid 
 {
     return pg_batch_add(b, &sel_chunks,
                         (struct pg_param[]){pg_uuids(a, ids, n), pg_i64(a, max_chunks)});
+}
+
+int chunks_add_by_id(struct pg_batch *b, struct arena *a, const struct uuid *ids, int n)
+{
+    return pg_batch_add(b, &sel_by_id, (struct pg_param[]){pg_uuids(a, ids, n)});
 }
 
 int chunks_read(const struct pg_result *r, int stmt, struct arena *a, struct chunk **out,

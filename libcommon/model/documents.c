@@ -32,7 +32,12 @@ static const struct pg_stmt sel_head = {
         "NULL::bytea") " FROM documents WHERE document_id = ANY ($1::uuid[])",
     1};
 static const struct pg_stmt del_document = {
-    "documents_delete", "DELETE FROM documents WHERE document_id = $1::uuid", 1};
+    "documents_delete",
+    "WITH gone AS (DELETE FROM documents WHERE document_id = $1::uuid RETURNING document_id, "
+    "tenant_id, chunks) INSERT INTO outbox (event_id, tenant_id, topic, target, payload) "
+    "SELECT gen_random_uuid(), tenant_id, 'vectors.delete', 'weaviate', "
+    "jsonb_build_object('document', document_id) FROM gone",
+    1};
 static const struct pg_stmt upd_claim = {
     "documents_claim",
     "UPDATE documents SET status = 'reading', lease_epoch = lease_epoch + 1, "

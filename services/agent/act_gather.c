@@ -6,6 +6,7 @@
 
 #include "libcommon/base/clock.h"
 #include "libcommon/base/log.h"
+#include "libcommon/knowledge/search.h"
 #include "libcommon/model/documents.h"
 
 #define WAIT_MS 60000
@@ -17,6 +18,8 @@
 struct work {
     struct action_flow *flow;
     struct pg_op op;
+    struct search search;
+    struct knowledge_search found;
     struct timer timer;
     struct arena *reply; /* of the query in flight */
     int64_t began_us;
@@ -73,21 +76,40 @@ static void again(struct action_flow *f, const char *why)
     gathered(f, json_arr(f->arena));
 }
 
+static void use(struct action_flow *f, const struct chunk *chunks, int n, bool supplied)
+{
+    cJSON *material = json_arr(f->arena);
+
+    for (int i = 0; i < n; i++)
+        add_chunk(material, &chunks[i], supplied);
+    gathered(f, material);
+}
+
 static void on_passages(struct op *op)
 {
     struct action_flow *f = op->arg;
     struct work *w = f->work;
-    cJSON *material = json_arr(f->arena);
     struct chunk *chunks = NULL;
     int n = 0;
 
-    if (op->err.code != 0 || chunks_read(w->op.result, w->stmt, w->reply, &chunks, &n) < 0) {
+    if (op->err.code != 0 || chunks_read(w->op.result, w->stmt, w->reply, &chunks, &n) < 0)
+        again(f, op->err.msg);
+    else
+        use(f, chunks, n, true);
+}
+
+static void on_searched(struct op *op)
+{
+    struct action_flow *f = op->arg;
+    struct work *w = f->work;
+
+    if (op->err.code != 0) {
         again(f, op->err.msg);
         return;
     }
-    for (int i = 0; i < n; i++)
-        add_chunk(material, &chunks[i], f->run->decision.document_count > 0);
-    gathered(f, material);
+    if (w->found.degraded)
+        json_push_str(w->missing, "the vector half of the knowledge search");
+    use(f, w->found.chunks, w->found.count, false);
 }
 
 static struct pg_batch *fresh_batch(struct action_flow *f)
@@ -102,14 +124,17 @@ static void fetch_passages(struct action_flow *f)
 {
     const struct decision *d = &f->run->decision;
     struct work *w = f->work;
-    struct pg_batch *b = fresh_batch(f);
-    struct search s = {.query = d->query, .limit = PASSAGES_FOUND};
+    struct pg_batch *b;
 
-    if (d->document_count > 0)
-        w->stmt =
-            documents_add_chunks(b, w->reply, d->documents, d->document_count, PASSAGES_SUPPLIED);
-    else
-        w->stmt = documents_add_search(b, w->reply, &s);
+    if (d->document_count == 0) {
+        arena_reset(w->reply);
+        w->search = (struct search){.query = d->query, .limit = PASSAGES_FOUND};
+        knowledge_search_start(f->run->app->knowledge, w->reply, d->tenant, &w->search,
+                               KNOWLEDGE_HYBRID, QUERY_MS, &w->found, on_searched, f);
+        return;
+    }
+    b = fresh_batch(f);
+    w->stmt = documents_add_chunks(b, w->reply, d->documents, d->document_count, PASSAGES_SUPPLIED);
     pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_passages, f);
 }
 
@@ -190,6 +215,7 @@ static void stop_gather(struct action_flow *f)
     if (w == NULL)
         return;
     op_cancel(&w->op.op);
+    op_cancel(&w->found.op);
     timer_done(&w->timer);
     arena_free(w->reply);
 }

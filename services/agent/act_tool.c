@@ -8,6 +8,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/base/schema.h"
+#include "libcommon/knowledge/search.h"
 #include "libcommon/method/tool.h"
 #include "libcommon/model/documents.h"
 #include "libcommon/model/jobs.h"
@@ -23,6 +24,8 @@ struct work {
     struct action_flow *flow;
     const char *tool; /* behind an alias */
     struct pg_op op;
+    struct search search;
+    struct knowledge_search found;
     struct redis_op hint;
     struct redis_sub *sub;
     struct timer timer;
@@ -111,13 +114,14 @@ static void run_inline(struct action_flow *f)
 /* --- the knowledge base
  * ------------------------------------------------------------------------------ */
 
-static cJSON *results_of(struct action_flow *f, const struct chunk *chunks, int n)
+static cJSON *results_of(struct action_flow *f, const struct knowledge_search *found)
 {
+    const struct chunk *chunks = found->chunks;
     cJSON *out = json_obj(f->arena);
     cJSON *results = json_add_arr(out, "results");
     char id[UUID_LEN + 1], iso[CLOCK_ISO_LEN];
 
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < found->count; i++) {
         cJSON *item = cJSON_CreateObject();
 
         json_add_str(item, "chunk_id", uuid_text(chunks[i].id, id));
@@ -131,7 +135,7 @@ static cJSON *results_of(struct action_flow *f, const struct chunk *chunks, int 
         json_add_str(item, "created_at", clock_iso(chunks[i].created_us, iso));
         cJSON_AddItemToArray(results, item);
     }
-    json_add_bool(out, "degraded", false);
+    json_add_bool(out, "degraded", found->degraded);
     return out;
 }
 
@@ -139,15 +143,11 @@ static void on_searched(struct op *op)
 {
     struct action_flow *f = op->arg;
     struct work *w = f->work;
-    struct chunk *chunks = NULL;
-    int n = 0;
 
-    metric_add(M_KNOWLEDGE, 1, "postgresql", op->err.code == 0 ? "success" : "failure", NULL);
-    if (op->err.code != 0 || chunks_read(w->op.result, w->stmt, w->reply, &chunks, &n) < 0) {
+    if (op->err.code != 0)
         refuse(f, "DATA_SOURCE_UNAVAILABLE", "", "store", "the knowledge base did not answer");
-        return;
-    }
-    settle(f, "output", results_of(f, chunks, n), n > 0);
+    else
+        settle(f, "output", results_of(f, &w->found), w->found.count > 0);
 }
 
 static int read_date(const cJSON *input, const char *key, int64_t *out)
@@ -188,7 +188,6 @@ static void search(struct action_flow *f)
                        .type = json_str(input, "type", NULL),
                        .limit = (int)json_i64(input, "limit", 10)};
     struct schema_fault fault;
-    struct pg_batch *b;
 
     if (schema_validate(tool_input_schema(w->tool), tool_schema_root(), input, &fault, 1) > 0) {
         refuse(f, "SKILL_INVALID_PARAMS", fault.field, "schema", fault.message);
@@ -203,9 +202,9 @@ static void search(struct action_flow *f)
         return;
     }
     arena_reset(w->reply);
-    b = pg_batch_new(w->reply, PG_APP, &f->run->decision.tenant, NULL, true, PG_READ);
-    w->stmt = documents_add_search(b, w->reply, &s);
-    pg_submit(f->run->app->pg, b, QUERY_MS, &w->op, on_searched, f);
+    w->search = s;
+    knowledge_search_start(f->run->app->knowledge, w->reply, f->run->decision.tenant, &w->search,
+                           KNOWLEDGE_HYBRID, QUERY_MS, &w->found, on_searched, f);
 }
 
 /* --- a job on the worker
@@ -386,6 +385,7 @@ static void stop_tool(struct action_flow *f)
     if (w == NULL)
         return;
     op_cancel(&w->op.op);
+    op_cancel(&w->found.op);
     op_cancel(&w->hint.op);
     timer_done(&w->timer);
     redis_unsubscribe(w->sub);

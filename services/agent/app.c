@@ -6,6 +6,7 @@
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
 #include "libcommon/io/otlp.h"
+#include "libcommon/knowledge/search.h"
 #include "libcommon/skills/registry.h"
 #include "services/agent/lease.h"
 #include "services/agent/prompts.h"
@@ -234,6 +235,7 @@ static int make_models(struct app *app, struct err *err)
     if (http_client_new(app->loop, &http, &app->http, err) < 0)
         return err->code;
     make_traces(app);
+    app->knowledge = knowledge_new(app->loop, &app->settings, app->pg, app->http);
     return llm_chain_new(app->loop, &app->settings, app->http, app->redis, &app->chain, err);
 }
 
@@ -273,6 +275,7 @@ void app_free(struct app *app)
     redis_unsubscribe(app->control);
     consumer_free(app->consumer);
     llm_chain_free(app->chain);
+    knowledge_free(app->knowledge);
     otlp_free(app->traces);
     http_client_free(app->http);
     http_server_free(app->health);

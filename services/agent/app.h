@@ -15,6 +15,7 @@ struct lease;
 struct sweep;
 struct prompts;
 struct otlp;
+struct knowledge;
 
 struct app {
     struct settings settings;
@@ -29,6 +30,7 @@ struct app {
     struct http_client *http;
     struct otlp *traces; /* NULL: not exported */
     struct llm_chain *chain;
+    struct knowledge *knowledge;
     struct http_server *health;
     struct redis_sub *control;
 

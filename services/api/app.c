@@ -8,6 +8,7 @@
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
 #include "libcommon/io/otlp.h"
+#include "libcommon/knowledge/search.h"
 #include "libcommon/queue/consumer.h"
 #include "services/api/audit.h"
 #include "services/api/auth.h"
@@ -111,7 +112,7 @@ static int start_stores(struct app *app, struct err *err)
                             .require_role = app_production(app),
                             .application_name = "ceoagent-api"};
     struct http_client_options client = {
-        .max_connections = 4, .max_host_connections = 2, .user_agent = "ceoagent-api"};
+        .max_connections = 64, .max_host_connections = 16, .user_agent = "ceoagent-api"};
 
     if (pg_new(app->loop, &pg, &app->pg, err) != 0)
         return err_wrap(err, "DATABASE_URL");
@@ -122,10 +123,12 @@ static int start_stores(struct app *app, struct err *err)
         redis_new(app->loop, s->broker_url, "ceoagent-api", &app->broker_redis, err) != 0)
         return err_wrap(err, "BROKER_URL");
     app->broker = broker_new(app->broker_redis, s->queue_prefix);
-    if (s->weaviate_url == NULL && s->otlp_endpoint == NULL)
-        return 0;
-    if (http_client_new(app->loop, &client, &app->client, err) != 0)
+    if ((s->weaviate_url != NULL || s->otlp_endpoint != NULL) &&
+        http_client_new(app->loop, &client, &app->client, err) != 0)
         return err->code;
+    app->knowledge = knowledge_new(app->loop, s, app->pg, app->client);
+    if (app->client == NULL)
+        return 0;
     make_traces(app);
     if (s->weaviate_url == NULL)
         return 0;
@@ -238,6 +241,7 @@ void app_stop(struct app *app)
     timer_done(&app->grace);
     timer_done(&app->weaviate_timer);
     http_call_done(&app->weaviate_call);
+    knowledge_free(app->knowledge);
     otlp_free(app->traces);
     http_client_free(app->client);
     arena_free(app->weaviate_arena);

@@ -17,6 +17,7 @@
 #include "libcommon/sec/ratelimit.h"
 
 struct auth;
+struct knowledge;
 struct otlp;
 struct live;
 struct peers;
@@ -33,7 +34,9 @@ struct app {
     struct ratelimit *limits;
     struct live *live;
     struct peers *trusted;
-    struct http_client *client; /* the probe of Weaviate, traces; NULL: neither is configured */
+    struct http_client
+        *client; /* the vector half of searches, traces; NULL: neither is configured */
+    struct knowledge *knowledge;
     struct otlp *traces;
     int flushes;
     struct http_server *http, *metrics_http;

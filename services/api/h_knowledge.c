@@ -2,6 +2,7 @@
 #include "services/api/handlers.h"
 #include "libcommon/base/clock.h"
 #include "libcommon/base/metrics.h"
+#include "libcommon/knowledge/search.h"
 #include "libcommon/model/documents.h"
 #include "libcommon/model/live.h"
 #include "services/api/audit.h"
@@ -334,30 +335,43 @@ void h_document_delete(struct req *r)
 
 #define SNIPPET_CHARS 300
 
-static void found(struct req *r)
+struct query {
+    struct search search;
+    struct knowledge_search found;
+};
+
+static void on_found(struct op *op)
 {
+    struct req *r = op->arg;
+    const struct knowledge_search *f = &((struct query *)r->state)->found;
     cJSON *o = json_obj(r->arena);
     cJSON *list = json_add_arr(o, "results");
-    struct chunk *chunks = NULL;
-    int n = 0;
 
-    if (chunks_read(r->pg.result, *(int *)r->state, r->arena, &chunks, &n) != 0)
-        n = 0;
-    for (int i = 0; i < n; i++) {
+    if (op->err.code != 0) {
+        reply_err(r, &op->err);
+        return;
+    }
+    for (int i = 0; i < f->count; i++) {
+        const struct chunk *c = &f->chunks[i];
         cJSON *x = json_obj(r->arena);
-        item_add_uuid(x, "id", chunks[i].document);
-        item_add_uuid(x, "chunk_id", chunks[i].id);
-        json_add_str(x, "title", chunks[i].title);
-        json_add_strn(x, "snippet", utf8_cut(chunks[i].text, SNIPPET_CHARS));
-        json_add_num(x, "score", chunks[i].score);
-        json_add_str(x, "source", chunks[i].source);
-        item_add_time(x, "created_at", chunks[i].created_us);
+
+        item_add_uuid(x, "id", c->document);
+        item_add_uuid(x, "chunk_id", c->id);
+        json_add_str(x, "title", c->title);
+        json_add_strn(x, "snippet", utf8_cut(c->text, SNIPPET_CHARS));
+        json_add_num(x, "score", c->score);
+        json_add_str(x, "source", c->source);
+        item_add_time(x, "created_at", c->created_us);
         json_push_copy(list, x);
     }
-    /* Full text alone, where vectors are expected. */
-    json_add_bool(o, "degraded", r->app->set->weaviate_url != NULL);
-    metric_add(M_KNOWLEDGE, 1, "postgres", "success", NULL);
+    json_add_bool(o, "degraded", f->degraded);
+    json_add_str(o, "backend", f->backend);
     reply_item(r, 200, o);
+}
+
+static void end_query(struct req *r)
+{
+    op_cancel(&((struct query *)r->state)->found.op);
 }
 
 static bool read_search(struct req *r, struct search *s)
@@ -395,14 +409,12 @@ static bool read_search(struct req *r, struct search *s)
 
 void h_knowledge_search(struct req *r)
 {
-    struct search s = {0};
-    int *stmt = arena_new_of(r->arena, int);
-    struct pg_batch *b;
+    struct query *q = arena_new_of(r->arena, struct query);
 
-    if (!read_search(r, &s))
+    if (!read_search(r, &q->search))
         return;
-    b = req_batch(r, PG_READ);
-    *stmt = documents_add_search(b, r->arena, &s);
-    r->state = stmt;
-    req_pg(r, b, found);
+    r->state = q;
+    r->on_end = end_query;
+    knowledge_search_start(r->app->knowledge, r->arena, r->who->tenant, &q->search,
+                           KNOWLEDGE_HYBRID, REQ_PG_MS, &q->found, on_found, r);
 }

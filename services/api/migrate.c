@@ -18,6 +18,7 @@
 
 EMBED(migration_0001, "migrations/0001_init.sql");
 EMBED(migration_0002, "migrations/0002_policies.sql");
+EMBED(migration_0003, "migrations/0003_vectors.sql");
 
 static const struct migration {
     int version;
@@ -26,6 +27,7 @@ static const struct migration {
 } migrations[] = {
     {1, "init", embed_migration_0001, embed_migration_0001_end},
     {2, "policies", embed_migration_0002, embed_migration_0002_end},
+    {3, "vectors", embed_migration_0003, embed_migration_0003_end},
 };
 
 static const struct pg_stmt sel_applied = {

@@ -6,6 +6,9 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/metrics.h"
 #include "libcommon/io/health.h"
+#include "libcommon/io/weaviate.h"
+#include "libcommon/llm/embeddings.h"
+#include "services/worker/indexer.h"
 #include "services/worker/job.h"
 #include "services/worker/task_outbox.h"
 #include "services/worker/task_sweep.h"
@@ -270,6 +273,7 @@ void worker_drain(struct worker *w)
     consumer_set_window(w->consumer, 0);
     relay_stop(w->relay);
     requeue_stop(w->requeue);
+    indexer_stop(w->indexer);
     timer_start(&w->drain_timer, MAX(w->settings.grace_s - 5, 1) * 1000);
     if (w->broken)
         hand_back_all(w);
@@ -355,6 +359,9 @@ int worker_new(struct worker *w, struct err *err)
     timer_start(&w->depth_timer, 0);
     w->relay = relay_new(w);
     w->requeue = requeue_new(w);
+    w->weaviate = weaviate_new(w->loop, &w->settings, w->http);
+    w->embeddings = embeddings_new(w->loop, &w->settings, w->http);
+    w->indexer = indexer_new(w);
     return 0;
 }
 
@@ -362,6 +369,9 @@ void worker_free(struct worker *w)
 {
     relay_free(w->relay);
     requeue_free(w->requeue);
+    indexer_free(w->indexer);
+    weaviate_free(w->weaviate);
+    embeddings_free(w->embeddings);
     LIST_FOREACH_SAFE (it, tmp, &w->jobs)
         job_lost(LIST_ENTRY(it, struct job, link));
     op_cancel(&w->lease_op.op);

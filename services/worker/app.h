@@ -1,5 +1,5 @@
 /* app.h: the worker process: one loop, the clients of its peers, the jobs it has in hand, the pool
- * of children, and the two standing duties (outbox, sweep). */
+ * of children, and the standing duties (outbox, sweep, vectors). */
 #pragma once
 #include "libcommon/base/list.h"
 #include "libcommon/base/settings.h"
@@ -13,6 +13,9 @@
 
 struct relay;
 struct requeue;
+struct indexer;
+struct weaviate;
+struct embeddings;
 
 struct worker {
     struct settings settings;
@@ -31,9 +34,12 @@ struct worker {
     struct http_client *http;
     struct http_server *health;
     struct pool *pool;
-    struct relay *relay;     /* task_outbox.c */
-    struct requeue *requeue; /* task_sweep.c */
-    struct list jobs;        /* struct job */
+    struct relay *relay;           /* task_outbox.c */
+    struct requeue *requeue;       /* task_sweep.c */
+    struct weaviate *weaviate;     /* NULL: not configured */
+    struct embeddings *embeddings; /* the same */
+    struct indexer *indexer;       /* indexer.c; NULL: nothing to do */
+    struct list jobs;              /* struct job */
     int job_count;
     int background; /* writes that nobody waits for, see worker_background */
     struct timer lease_timer;

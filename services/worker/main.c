@@ -5,6 +5,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/io/health.h"
 #include "services/worker/app.h"
+#include "services/worker/indexer.h"
 #include "services/worker/task_outbox.h"
 
 static struct worker worker;
@@ -19,6 +20,7 @@ static int print_help(int argc, char **argv)
     buf_init(&b, 1 << 20);
     buf_puts(&b, "ceoagent-worker: runs jobs.\n"
                  "  --version, --healthcheck, --webhook-secret TENANT\n"
+                 "  reindex: sends every vector to the vector store again\n"
                  "Settings come from the environment:\n\n");
     cfg_help(settings_rows, settings_count, CFG_WORKER, &b);
     fwrite(b.p, 1, b.n, stdout);
@@ -66,14 +68,36 @@ static int print_webhook_secret(int argc, char **argv)
     return 0;
 }
 
+static int reindex(int argc, char **argv)
+{
+    struct settings s;
+    struct err err;
+    int64_t rows;
+    int rc;
+
+    (void)argc;
+    (void)argv;
+    if (settings_load(&s, CFG_WORKER, &err) < 0) {
+        fprintf(stderr, "ceoagent-worker: %s\n", err.msg);
+        return 2;
+    }
+    rc = indexer_refill_all(s.database_url, &rows, &err);
+    settings_free(&s);
+    if (rc < 0) {
+        fprintf(stderr, "ceoagent-worker: %s\n", err.msg);
+        return 1;
+    }
+    printf("{\"outbox_rows\": %" PRId64 "}\n", rows);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*fn)(int argc, char **argv);
 } commands[] = {
-    {"--help", print_help},
-    {"--version", print_version},
-    {"--healthcheck", healthcheck},
-    {"--webhook-secret", print_webhook_secret},
+    {"--help", print_help},         {"--version", print_version},
+    {"--healthcheck", healthcheck}, {"--webhook-secret", print_webhook_secret},
+    {"reindex", reindex},
 };
 
 static void on_signal(int signo, void *arg)

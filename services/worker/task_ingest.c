@@ -10,6 +10,7 @@
 #include "libcommon/model/live.h"
 #include "services/worker/child.h"
 #include "services/worker/chunk.h"
+#include "services/worker/indexer.h"
 #include "services/worker/job.h"
 
 #define STORE_MS 60000
@@ -80,8 +81,10 @@ static void on_stored(struct op *op)
         job_fail(j, "DATA_SOURCE_UNAVAILABLE", op->err.msg, true);
         return;
     }
-    if (pg_affected(g->op.result, 0) == 1)
+    if (pg_affected(g->op.result, 0) == 1) {
         tell(j, g->status);
+        indexer_poke(j->w->indexer);
+    }
     job_succeed(j, str_of(arena_printf(j->arena, "{\"status\": \"%s\"}", g->status)));
 }
 

@@ -9,6 +9,7 @@
 #include "libcommon/sec/ssrf.h"
 #include "services/worker/job.h"
 #include "services/worker/task_outbox.h"
+#include "services/worker/vector_write.h"
 
 #define PARALLEL 64
 #define HOLD_MS 60000 /* more than a delivery and its mark may take */
@@ -16,6 +17,7 @@
 #define STORE_MS 10000
 #define IDLE_MS 500
 #define ATTEMPTS 15
+#define STORE_AWAY_MS 15000 /* between tries of a store of ours, which never gives up */
 
 struct parcel { /* one row on its way */
     struct list link;
@@ -25,6 +27,7 @@ struct parcel { /* one row on its way */
     struct redis_op redis;
     struct http_call call;
     struct pg_op pg;
+    struct vector_write vectors;
     const char *status; /* for the metrics */
 };
 
@@ -55,6 +58,7 @@ static void parcel_free(struct parcel *p)
 {
     op_cancel(&p->redis.op);
     http_call_done(&p->call);
+    vector_write_stop(&p->vectors);
     op_cancel(&p->pg.op);
     list_remove(&p->link);
     p->relay->count--;
@@ -88,11 +92,12 @@ static void sent(struct parcel *p)
     submit(p, b);
 }
 
-static int64_t pause_ms(int attempts, int64_t retry_after_ms)
+static int64_t pause_ms(const struct parcel *p, int64_t retry_after_ms)
 {
-    int64_t ms = 2000LL << MIN(attempts, 11);
+    int64_t ms = 2000LL << MIN(p->row.attempts, 11);
+    int64_t longest = strcmp(p->row.target, "weaviate") == 0 ? STORE_AWAY_MS : 3600000;
 
-    return MIN(MAX(ms, retry_after_ms), 3600000);
+    return MIN(MAX(ms, retry_after_ms), longest);
 }
 
 static void failed(struct parcel *p, int64_t retry_after_ms, bool dead, const char *why)
@@ -103,7 +108,7 @@ static void failed(struct parcel *p, int64_t retry_after_ms, bool dead, const ch
     log_warning("an outbox row was not delivered", LOG_S("target", p->row.target),
                 LOG_I("attempts", p->row.attempts + 1), LOG_B("given_up", dead),
                 LOG_S("error", why));
-    outbox_add_failed(b, p->arena, p->row.id, pause_ms(p->row.attempts, retry_after_ms), dead, why);
+    outbox_add_failed(b, p->arena, p->row.id, pause_ms(p, retry_after_ms), dead, why);
     submit(p, b);
 }
 
@@ -188,10 +193,32 @@ static void send_webhook(struct parcel *p)
     http_call_start(p->relay->w->http, a, &req, WEBHOOK_MS, &p->call, on_answered, p);
 }
 
+static void on_vectors(struct vector_write *v, int code, const char *why)
+{
+    struct parcel *p = v->arg;
+
+    if (code == 0)
+        sent(p);
+    else
+        failed(p, 0, code == ERR_INVALID && p->row.attempts + 1 >= ATTEMPTS, why);
+}
+
+/* Without a vector store there is nothing to bring up to date. */
+static void send_vectors(struct parcel *p)
+{
+    if (p->relay->w->weaviate == NULL) {
+        sent(p);
+        return;
+    }
+    p->vectors = (struct vector_write){
+        .w = p->relay->w, .arena = p->arena, .row = &p->row, .done = on_vectors, .arg = p};
+    vector_write_start(&p->vectors);
+}
+
 static const struct {
     const char *target;
     void (*send)(struct parcel *p);
-} targets[] = {{"events", send_event}, {"webhook", send_webhook}};
+} targets[] = {{"events", send_event}, {"weaviate", send_vectors}, {"webhook", send_webhook}};
 
 /* --- taking --------------------------------------------------------------------------------- */
 

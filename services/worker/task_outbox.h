@@ -2,6 +2,7 @@
  * in order per decision and target, each with a stable event_id.
  *
  *   target "events"   PUBLISH on t:{tenant}:events:{topic}
+ *   target "weaviate" the vector store, see model/vectors.h; tried until it is done
  *   target "webhook"  POST to the row's url, signed
  *
  * A webhook carries: Content-Type: application/json, X-CEOAgent-Event: the topic,

@@ -107,7 +107,7 @@ static void test_migrate__every_table_has_a_tenant_and_forced_row_level_security
     assert_int_equal(db_count(db,
                               "SELECT count(*) FROM pg_class c WHERE relnamespace = "
                               "'public'::regnamespace AND relkind = 'r' AND relname NOT IN "
-                              "('schema_migrations', 'encryption_keys') AND NOT EXISTS (SELECT "
+                              "('schema_migrations', 'encryption_keys', 'vector_indexes') AND NOT EXISTS (SELECT "
                               "FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id' "
                               "AND attnotnull)"),
                      0);

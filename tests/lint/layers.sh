@@ -14,7 +14,8 @@ find libcommon services tests bench -name '*.[ch]' -not -path 'tests/lab/*' 2>/d
         may["libcommon/model"] = "base ev io sec"
         may["libcommon/queue"] = "base ev io model"
         may["libcommon/llm"] = "base ev io method"
-        may["libcommon/skills"] = "base ev io method model llm sec"
+        may["libcommon/knowledge"] = "base ev io model llm sec"
+        may["libcommon/skills"] = "base ev io method model llm sec knowledge"
         may["services/agent/engine"] = "base method"
 
         # Headers of other products, and the files that may see them.

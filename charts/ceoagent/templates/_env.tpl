@@ -26,8 +26,8 @@
 {{- end }}
 {{- end }}
 
-{{/* DATABASE_URL, DATABASE_MIGRATE_URL, REDIS_URL, BROKER_URL, RESULT_URL, ANTHROPIC_API_KEY, OPENAI_API_KEY, EMBEDDINGS_URL,
-     NEO4J_URL, WEAVIATE_URL, ENCRYPTION_KEY, ENCRYPTION_KEYS_OLD and SECRET_KEY. */}}
+{{/* DATABASE_URL, DATABASE_MIGRATE_URL, REDIS_URL, BROKER_URL, RESULT_URL, ANTHROPIC_API_KEY, OPENAI_API_KEY, EMBEDDINGS_URL, EMBEDDINGS_API_KEY,
+     NEO4J_URL, WEAVIATE_URL, WEAVIATE_API_KEY, ENCRYPTION_KEY, ENCRYPTION_KEYS_OLD and SECRET_KEY. */}}
 {{- define "ceoagent.secretEnv" -}}
 {{- $root := . -}}
 {{- $required := list "database-url" "encryption-key" -}}
@@ -35,7 +35,7 @@
 {{- if include "ceoagent.redisUrlIsSecret" . -}}
 {{- $required = append $required "redis-url" -}}
 {{- end -}}
-{{- range $key := list "database-url" "database-migrate-url" "redis-url" "broker-url" "result-url" "anthropic-api-key" "openai-api-key" "embeddings-url" "neo4j-url" "weaviate-url" "encryption-key" "encryption-keys-old" "secret-key" }}
+{{- range $key := list "database-url" "database-migrate-url" "redis-url" "broker-url" "result-url" "anthropic-api-key" "openai-api-key" "embeddings-url" "embeddings-api-key" "neo4j-url" "weaviate-url" "weaviate-api-key" "encryption-key" "encryption-keys-old" "secret-key" }}
 {{- if not (hasKey $config $key) }}
 {{- $name := $key | upper | replace "-" "_" }}
 {{- if has $key $root.Values.secrets.asFiles }}
