@@ -41,7 +41,7 @@ ALTER TABLE chunk_vectors ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunk_vectors FORCE ROW LEVEL SECURITY;
 CREATE POLICY index_rows ON vector_indexes TO ceoagent_app, ceoagent_service USING (true)
     WITH CHECK (current_user = 'ceoagent_service');
-CREATE POLICY app_rows ON chunk_vectors TO ceoagent_app USING (tenant_id = app_tenant())
-    WITH CHECK (tenant_id = app_tenant());
+CREATE POLICY app_rows ON chunk_vectors TO ceoagent_app USING (tenant_id = (SELECT app_tenant()))
+    WITH CHECK (tenant_id = (SELECT app_tenant()));
 CREATE POLICY service_rows ON chunk_vectors TO ceoagent_service USING (current_user = 'ceoagent_service')
     WITH CHECK (current_user = 'ceoagent_service');
