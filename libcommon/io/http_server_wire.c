@@ -41,7 +41,7 @@ static struct str trim_ows(struct str s)
     return s;
 }
 
-/* --- where the head ends -------------------------------------------------------------------- */
+/* --- where the head ends --- */
 
 ptrdiff_t http_head_end(struct str in, size_t max_head, size_t *scanned, size_t *skip,
                         struct http_fault *f)
@@ -70,7 +70,7 @@ ptrdiff_t http_head_end(struct str in, size_t max_head, size_t *scanned, size_t 
     return 0;
 }
 
-/* --- the request line ------------------------------------------------------------------------- */
+/* --- the request line --- */
 
 static int read_version(struct str v, struct http_head *h, struct http_fault *f)
 {
@@ -169,8 +169,7 @@ static int read_request_line(struct arena *a, struct str line, struct http_head 
     return read_target(target, h, f);
 }
 
-/* --- the fields ---------------------------------------------------------------------------------
- */
+/* --- the fields --- */
 
 static int read_field(struct str line, struct http_header *out, struct http_fault *f)
 {
@@ -334,8 +333,7 @@ int http_head_read(struct arena *a, struct str head, struct http_head *out, stru
     return 0;
 }
 
-/* --- the body -----------------------------------------------------------------------------------
- */
+/* --- the body --- */
 
 #define CHUNK_LINE_MAX 256
 #define TRAILERS_MAX 4096

@@ -25,7 +25,7 @@ struct ratelimit {
 };
 
 /* --- the rules
- * -------------------------------------------------------------------------------------- */
+ * --- */
 
 static int64_t at_least(double v, int64_t least)
 {
@@ -85,7 +85,7 @@ struct limit_verdict limit_apply(struct limit_state *s, const struct limit_rule 
 }
 
 /* --- in memory
- * ---------------------------------------------------------------------------------------- */
+ * --- */
 
 static void forget_all(struct map *m)
 {
@@ -130,7 +130,7 @@ static void on_local(struct deferred *d)
 }
 
 /* --- in Redis
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 static bool read_reply(const struct redis_reply *r, struct limit_verdict *v)
 {

@@ -31,7 +31,7 @@ bool app_production(const struct app *app)
 }
 
 /* --- readiness
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 bool app_check(const struct app *app, const char *name)
 {
@@ -86,8 +86,7 @@ static void on_probe(struct timer *t)
 }
 
 /* --- start
- * -----------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static void make_traces(struct app *app)
 {
@@ -192,7 +191,7 @@ int app_start(struct app *app, struct loop *loop, const struct settings *set, st
 }
 
 /* --- the end
- * ---------------------------------------------------------------------------------------------- */
+ * --- */
 
 /* The last traces get a moment. */
 static bool traces_sent(struct app *app)

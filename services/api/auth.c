@@ -75,7 +75,7 @@ void auth_key_make(char out[AUTH_KEY_LEN + 1], uint8_t sha256_out[32])
 }
 
 /* --- the credentials
- * --------------------------------------------------------------------------------- */
+ * --- */
 
 static struct str credentials(const struct req *r)
 {
@@ -103,7 +103,7 @@ static bool has_shape(struct str key)
 }
 
 /* --- outcomes
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 static enum auth_outcome judge(struct req *r, const struct known *k)
 {

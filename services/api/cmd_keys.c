@@ -61,7 +61,7 @@ static int run(const struct settings *set, struct pg_batch *b, struct pg_result 
 }
 
 /* --- create
- * ------------------------------------------------------------------------------------------- */
+ * --- */
 
 struct wanted {
     const char *name, *role, *tenant, *principal, *rate, *expires;
@@ -161,7 +161,7 @@ static int create(int argc, char **argv, const struct settings *set)
 }
 
 /* --- list, revoke
- * ---------------------------------------------------------------------------------------- */
+ * --- */
 
 static int list(int argc UNUSED, char **argv UNUSED, const struct settings *set)
 {

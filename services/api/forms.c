@@ -68,7 +68,7 @@ static const struct {
 };
 
 /* --- the kinds
- * ---------------------------------------------------------------------------------------- */
+ * --- */
 
 /* "12M", "-1.5B", "$3,200", "2.5 million", "3万": an amount as people write it. */
 static bool is_amount(const char *z)
@@ -213,7 +213,7 @@ static int check_field(struct arena *a, const cJSON *body, const struct form_fie
 }
 
 /* --- the context
- * -------------------------------------------------------------------------------------- */
+ * --- */
 
 static bool of_form(enum analyze_form form, const char *name)
 {

@@ -11,7 +11,7 @@
 #define SMALL_BODY (64 * 1024) /* of requests whose route takes none */
 
 /* --- CORS
- * -------------------------------------------------------------------------------------------- */
+ * --- */
 
 static bool origin_allowed(const struct app *app, struct str origin)
 {
@@ -61,7 +61,7 @@ static void answer_options(struct req *r)
 }
 
 /* --- the body
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 static bool is_json_type(struct str type)
 {
@@ -117,7 +117,7 @@ static void run_handler(struct req *r)
 }
 
 /* --- permission and limits
- * ------------------------------------------------------------------------------- */
+ * --- */
 
 static void check_permission(struct req *r)
 {
@@ -197,7 +197,7 @@ static void check_limits(struct req *r)
 }
 
 /* --- credentials
- * -------------------------------------------------------------------------------------------- */
+ * --- */
 
 static void reply_unauthenticated(struct req *r, enum auth_outcome outcome)
 {
@@ -281,7 +281,7 @@ static void gate_enter(struct req *r)
 }
 
 /* --- the HTTP server's callbacks
- * ------------------------------------------------------------------------------- */
+ * --- */
 
 static bool find_route(struct req *r)
 {

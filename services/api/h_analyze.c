@@ -31,7 +31,7 @@ void reply_fault(struct req *r, const struct fault *f)
 }
 
 /* --- what limits the tenant
- * ---------------------------------------------------------------------------- */
+ * --- */
 
 static struct analyze_limits limits_of(struct req *r)
 {
@@ -50,7 +50,7 @@ static struct analyze_limits limits_of(struct req *r)
 }
 
 /* --- the idempotency key
- * -------------------------------------------------------------------------------- */
+ * --- */
 
 bool read_idempotency_key(struct req *r, const char **out)
 {
@@ -72,7 +72,7 @@ bool read_idempotency_key(struct req *r, const char **out)
 }
 
 /* --- after the commit
- * -------------------------------------------------------------------------------------- */
+ * --- */
 
 static void deliver(struct req *r, const struct decision *d, bool replayed)
 {
@@ -157,8 +157,7 @@ static void accept_failed(struct req *r, const struct pg_op *op)
 }
 
 /* --- accepting
- * --------------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static void fill_row(struct req *r, struct creation *c)
 {
@@ -200,7 +199,7 @@ static void do_accept(struct req *r)
 }
 
 /* --- what must be looked up before
- * ------------------------------------------------------------------------------- */
+ * --- */
 
 static bool documents_exist(struct req *r, const struct creation *c)
 {

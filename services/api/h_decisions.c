@@ -7,7 +7,7 @@
 #include "services/api/hint.h"
 
 /* --- one row
- * -------------------------------------------------------------------------------------------- */
+ * --- */
 
 struct one {
     struct uuid id;
@@ -79,8 +79,7 @@ void h_decision_get(struct req *r)
 }
 
 /* --- delete
- * ------------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static void deleted(struct req *r)
 {
@@ -107,8 +106,7 @@ void h_decision_delete(struct req *r)
 }
 
 /* --- cancel
- * ------------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static void reply_ended(struct req *r)
 {
@@ -153,7 +151,7 @@ void h_decision_cancel(struct req *r)
 }
 
 /* --- feedback
- * ---------------------------------------------------------------------------------------------- */
+ * --- */
 
 static void feedback_stored(struct req *r)
 {
@@ -209,7 +207,7 @@ void h_decision_feedback(struct req *r)
 }
 
 /* --- the list
- * ---------------------------------------------------------------------------------------------- */
+ * --- */
 
 struct listing {
     struct decision_filter filter;

@@ -58,7 +58,7 @@ void h_skill_get(struct req *r)
 }
 
 /* --- execution
- * ---------------------------------------------------------------------------------------------- */
+ * --- */
 
 struct execution {
     struct job_wait wait;

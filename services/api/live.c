@@ -84,7 +84,7 @@ static void schedule(struct live *l)
 }
 
 /* --- the look
- * ---------------------------------------------------------------------------------------- */
+ * --- */
 
 static struct map *rows_by_id(const struct pg_result *r)
 {
@@ -146,7 +146,7 @@ static void on_timer(struct timer *t)
 }
 
 /* --- watching
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 struct live *live_new(struct app *app)
 {

@@ -21,7 +21,7 @@ static int fail(const struct err *err, int status)
 }
 
 /* --- subcommands
- * --------------------------------------------------------------------------------------- */
+ * --- */
 
 static int print_help(int argc UNUSED, char **argv UNUSED)
 {
@@ -106,7 +106,7 @@ static const struct {
                 {"openapi", print_openapi}};
 
 /* --- serving
- * --------------------------------------------------------------------------------------------- */
+ * --- */
 
 static void on_signal(int signo, void *arg UNUSED)
 {

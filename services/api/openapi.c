@@ -17,7 +17,7 @@ static cJSON *add_ref(struct arena *a, cJSON *obj, const char *key, const char *
 }
 
 /* --- parameters
- * ----------------------------------------------------------------------------------------- */
+ * --- */
 
 #define TIME "{\"type\":\"string\",\"anyOf\":[{\"format\":\"date\"},{\"format\":\"date-time\"}]}"
 
@@ -107,7 +107,7 @@ static void add_parameters(struct arena *a, cJSON *op, const struct route *row)
 }
 
 /* --- answers
- * -------------------------------------------------------------------------------------------- */
+ * --- */
 
 static const char *media_of(const struct route *row)
 {
@@ -214,7 +214,7 @@ static void add_responses(struct arena *a, cJSON *op, const struct route *row)
 }
 
 /* --- the document
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 /* "POST /api/v1/decisions/{id}/cancel" -> "post_decisions_id_cancel". */
 static const char *operation_id(struct arena *a, const struct route *row)
@@ -296,8 +296,7 @@ struct str openapi_json(struct arena *a)
 }
 
 /* --- the page
- * ------------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static const char page_head[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"

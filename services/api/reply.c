@@ -31,8 +31,7 @@ void item_add_uuid(cJSON *obj, const char *key, struct uuid u)
     json_add_str(obj, key, uuid_text(u, text));
 }
 
-/* --- headers ------------------------------------------------------------------------------------
- */
+/* --- headers --- */
 
 static const char *header_lines(struct req *r, const char *type, const char *cache,
                                 const char *more)
@@ -97,7 +96,7 @@ static void send_cacheable(struct req *r, const char *type, struct str data, str
 }
 
 /* --- success
- * -------------------------------------------------------------------------------------- */
+ * --- */
 
 static void add_metadata(struct req *r, struct buf *b, const char *more)
 {
@@ -195,7 +194,7 @@ void reply_raw(struct req *r, int status, const char *content_type, struct str b
 }
 
 /* --- errors
- * ---------------------------------------------------------------------------------------- */
+ * --- */
 
 static void add_error(struct buf *b, enum api_code code, const char *message, struct str details,
                       const char *id)

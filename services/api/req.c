@@ -146,8 +146,7 @@ void req_end(struct req *r, int status, int64_t bytes)
     r->magic = 0;
 }
 
-/* --- operations ---------------------------------------------------------------------------------
- */
+/* --- operations --- */
 
 struct pg_batch *req_batch_in(struct req *r, struct arena *a, unsigned flags)
 {
@@ -187,8 +186,7 @@ void req_after(struct req *r, int64_t ms, void (*later)(struct req *r))
     timer_start(&r->timer, ms);
 }
 
-/* --- what handlers ask ---------------------------------------------------------------------------
- */
+/* --- what handlers ask --- */
 
 bool req_uuid(const struct req *r, int n, struct uuid *out)
 {

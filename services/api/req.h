@@ -81,7 +81,7 @@ const char *req_param(struct req *r, const char *name, bool *bad);
 /* Whether the user may do `perm` to a row of `owner`: own rows always. */
 bool req_may(const struct req *r, struct uuid owner, unsigned perm);
 
-/* --- answers (reply.c) ----------------------------------------------------------------------- */
+/* --- answers (reply.c) --- */
 
 /* {"success": true, "data": data, "metadata": {...}}; data is raw JSON. */
 void reply_data(struct req *r, int status, struct str data);

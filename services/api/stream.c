@@ -62,7 +62,7 @@ static void load(struct streaming *s);
 static void pump(struct req *r);
 
 /* --- events out
- * ------------------------------------------------------------------------------------------ */
+ * --- */
 
 static void stop(struct streaming *s)
 {
@@ -128,7 +128,7 @@ static void send_reset(struct streaming *s, const char *step, int attempt)
 }
 
 /* --- the text of steps
- * --------------------------------------------------------------------------------------- */
+ * --- */
 
 static struct follow *follow_of(struct streaming *s, const char *step)
 {
@@ -218,7 +218,7 @@ static void send_event(struct streaming *s, const struct event *e)
 }
 
 /* --- live messages
- * ------------------------------------------------------------------------------------------- */
+ * --- */
 
 static void take_chunk(struct streaming *s, const cJSON *m)
 {
@@ -347,8 +347,7 @@ static void on_head(struct live_watch *w, const char *status, int64_t head_seq)
 }
 
 /* --- the end
- * -------------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static void send_done(struct streaming *s, const struct decision *d)
 {
@@ -391,8 +390,7 @@ static void finished(struct req *r)
 }
 
 /* --- loading
- * -------------------------------------------------------------------------------------------------
- */
+ * --- */
 
 static void new_page(struct streaming *s)
 {
@@ -501,7 +499,7 @@ static void load(struct streaming *s)
 }
 
 /* --- the beginning
- * --------------------------------------------------------------------------------------------- */
+ * --- */
 
 static void on_drain(struct req *r)
 {
