@@ -409,6 +409,28 @@ static bool phone_at(struct str s, size_t pos, size_t *end)
     return true;
 }
 
+/* "tel. 020 7946 0958": the word and all digits behind it. */
+static bool called_at(struct str s, size_t pos, size_t *end)
+{
+    static const char *const words[] = {"tel", "phone", "fax", "mobile", "电话", "手机", "传真"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        size_t p = pos + strlen(words[i]);
+        bool here = (unsigned char)words[i][0] < 0x80 ? word_at(s, pos, words[i])
+                                                      : text_at(s, pos, words[i]);
+        if (!here)
+            continue;
+        while (p < s.n && strchr(".: ", s.p[p]) != NULL)
+            p++;
+        size_t first = p;
+        while (p < s.n && (unicode_digit((unsigned char)s.p[p]) || strchr("+-() ", s.p[p]) != NULL))
+            p++;
+        *end = p;
+        return p >= first + 5;
+    }
+    return false;
+}
+
 /* 1.2.3, 10:30, 24/7, 1st, 5G, 007-A */
 static bool compound_at(struct str s, size_t pos, size_t *end)
 {
@@ -438,6 +460,17 @@ static bool compound_at(struct str s, size_t pos, size_t *end)
     return false;
 }
 
+/* Nothing, or a blank, or a word: but no scale or currency, which make "(200)万元" a figure. */
+static bool ends_list_number(struct str s, size_t p)
+{
+    size_t end;
+
+    if (p >= s.n)
+        return false;
+    return strchr(" \t", s.p[p]) != NULL ||
+           ((unsigned char)s.p[p] >= 0x80 && number_scale(s, p, &end) == 1 && !text_at(s, p, "元"));
+}
+
 static bool list_number_at(struct str s, size_t pos, size_t *end)
 {
     size_t open = text_at(s, pos, "(") ? 1 : 0;
@@ -445,13 +478,33 @@ static bool list_number_at(struct str s, size_t pos, size_t *end)
 
     if (n < 1 || n > 3 || p >= s.n)
         return false;
-    bool closed = open == 1 && s.p[p] == ')' && p + 1 < s.n && strchr(" \t", s.p[p + 1]) != NULL;
-    bool mark = open == 0 && ((strchr(".)", s.p[p]) != NULL && p + 1 < s.n && s.p[p + 1] == ' ') ||
-                              text_at(s, p, "、"));
+    bool closed = open == 1 && n <= 2 && s.p[p] == ')' && ends_list_number(s, p + 1);
+    bool mark =
+        open == 0 && ((strchr(".)", s.p[p]) != NULL && (p + 1 == s.n || s.p[p + 1] == ' ')) ||
+                      text_at(s, p, "、"));
     if (!closed && !mark)
         return false;
     *end = p + 1;
     return true;
+}
+
+/* 版本2.1, 附件3 */
+static bool numbered_han(struct str s, size_t pos, size_t *end)
+{
+    static const char *const words[] = {"版本", "条款", "附录", "附件", "编号",
+                                        "章节", "图表", "步骤", "表",   "图"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        size_t p = pos + strlen(words[i]);
+        if (!text_at(s, pos, words[i]) || run(s, p) == 0)
+            continue;
+        while (p < s.n &&
+               (unicode_digit((unsigned char)s.p[p]) || (s.p[p] == '.' && run(s, p + 1))))
+            p++;
+        *end = p;
+        return true;
+    }
+    return false;
 }
 
 bool not_figure_at(struct str s, size_t pos, bool line_start, size_t *end)
@@ -468,6 +521,7 @@ bool not_figure_at(struct str s, size_t pos, bool line_start, size_t *end)
         *end = pos + 2 + run(s, pos + 1);
         return true;
     }
-    return web_at(s, pos, end) || phone_at(s, pos, end) || numbered_at(s, pos, end) ||
-           ordinal_han(s, pos, end) || compound_at(s, pos, end);
+    return web_at(s, pos, end) || called_at(s, pos, end) || phone_at(s, pos, end) ||
+           numbered_at(s, pos, end) || numbered_han(s, pos, end) || ordinal_han(s, pos, end) ||
+           compound_at(s, pos, end);
 }

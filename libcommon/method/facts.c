@@ -598,6 +598,45 @@ static void find_currency(struct study *s)
         snprintf(s->currency, sizeof(s->currency), "%s", seen[best].code);
 }
 
+/* "1美元=7.2元": what one unit of `code` is worth in the study's currency; NAN when nobody says. */
+static double exchange_rate(const struct study *s, const char *code)
+{
+    for (int i = 0; i + 1 < s->facts_count; i++) {
+        const struct fact *a = &s->facts[i], *b = &s->facts[i + 1];
+        bool pair = a->measure == M_EXCHANGE && b->measure == M_EXCHANGE && a->origin < 0 &&
+                    a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
+
+        if (!pair || a->f.value <= 0 || b->f.value <= 0)
+            continue;
+        if (strcmp(a->f.currency, code) == 0 && strcmp(b->f.currency, s->currency) == 0)
+            return b->f.value / a->f.value;
+        if (strcmp(b->f.currency, code) == 0 && strcmp(a->f.currency, s->currency) == 0)
+            return a->f.value / b->f.value;
+    }
+    return NAN;
+}
+
+/* Amounts that flow are brought to one currency; what is only reported keeps its own. */
+static void convert(struct study *s)
+{
+    for (int i = 0; i < s->facts_count; i++) {
+        struct fact *k = &s->facts[i];
+        bool flows = measures[k->measure].cash != CASH_NONE || k->measure == M_BUDGET ||
+                     (k->table >= 0 && k->options != 0);
+        double rate;
+
+        if (k->f.unit != FIGURE_CURRENCY || k->f.currency[0] == '\0' || !flows ||
+            strcmp(k->f.currency, s->currency) == 0 ||
+            isnan(rate = exchange_rate(s, k->f.currency)))
+            continue;
+        k->f.value *= rate;
+        k->f.low *= rate;
+        k->f.high *= rate;
+        snprintf(k->f.currency, sizeof(k->f.currency), "%s", s->currency);
+        s->converted_at = rate;
+    }
+}
+
 static void find_rate(struct study *s)
 {
     s->rate_fact = -1;
@@ -627,5 +666,7 @@ void facts_read(struct study *s)
         source_facts(s, i);
     derive(s);
     find_currency(s);
+    s->converted_at = NAN;
+    convert(s);
     find_rate(s);
 }

@@ -110,6 +110,9 @@ static struct head read_head(const struct scan *sc, size_t from, size_t pos)
         if (!h.negative && minus > 0) {
             h.negative = true;
             p += minus;
+        } else if (!h.bracket && text_at(s, p, "(")) { /* $(4.2)m */
+            h.bracket = true;
+            p++;
         }
     }
     h.number = p;
@@ -222,6 +225,17 @@ static bool small_word(const struct number *n, bool has_unit)
     return n->words && n->value < 2 && !has_unit;
 }
 
+static bool half_year_at(struct str s, size_t pos)
+{
+    return text_at(s, pos, "半年") && !text_at(s, pos + 6, "报") && !text_at(s, pos + 6, "度");
+}
+
+/* "数十亿" is no number. */
+static bool is_vague(struct str s, size_t from, size_t pos)
+{
+    return pos >= from + 3 && (text_at(s, pos - 3, "数") || text_at(s, pos - 3, "几"));
+}
+
 /* Number, scale, currency, unit; the end is *p. False when it is no figure after all. */
 static bool read_body(const struct scan *sc, size_t from, struct head *h, struct raw *r, size_t *p)
 {
@@ -231,6 +245,12 @@ static bool read_body(const struct scan *sc, size_t from, struct head *h, struct
     const char *code;
     bool hundredths = read_hundredths(s, h->number, &n), digits = false;
 
+    if (half_year_at(s, h->number)) {
+        *r = (struct raw){.number = 0.5, .scale = 1, .factor = 1};
+        r->f.unit = FIGURE_YEARS;
+        *p = h->number + 6;
+        return true;
+    }
     if (!hundredths) {
         digits = number_digits(s, h->number, &n);
         if (!digits && !number_english(s, h->number, &n) && !number_chinese(s, h->number, &n))
@@ -278,12 +298,16 @@ static bool read_body(const struct scan *sc, size_t from, struct head *h, struct
     }
     bool has_unit = h->has_currency || u != NULL || scaled || (!digits && read_tenths(s, r, p)) ||
                     (digits && read_tenths(s, r, p));
+    if (h->bracket && !closed && text_at(s, *p, ")")) { /* (12.5%) */
+        closed = true;
+        *p += 1;
+    }
     if (h->bracket && !closed)
         return false;
     h->negative = h->negative || h->bracket;
     if (digits && *p < s.n && unicode_alpha((unsigned char)s.p[*p]) && *p == n.end)
         return false; /* "5G", "2nd" */
-    if (chinese && !chinese_counts(s, &n, has_unit))
+    if (chinese && (!chinese_counts(s, &n, has_unit) || is_vague(s, from, h->number)))
         return false;
     if (chinese && text_at(s, *p, "个") && n.value < 2)
         return false;
@@ -338,8 +362,11 @@ static void read_manner(const struct scan *sc, size_t from, size_t pos, size_t *
 
 static void read_rest(const struct scan *sc, size_t from, size_t pos, size_t *p, struct figure *f)
 {
-    static const char *const monthly[] = {"monthly ", "每月", "月均", "每个月"};
-    static const char *const yearly[] = {"yearly ", "annual ", "annually ", "每年", "年均", "年度"};
+    static const char *const monthly[] = {"monthly ", "每月",   "月均",   "每个月", "月租",
+                                          "月费",     "月收入", "月成本", "月薪",   "月供"};
+    static const char *const yearly[] = {
+        "yearly ", "annual ", "annually ", "每年",   "年均",   "年度", "年收益", "年节省", "年租金",
+        "年费",    "年利润",  "年成本",    "年收入", "年销售", "年薪", "年维护", "年运营"};
     size_t end;
     double per;
     const char *period;

@@ -416,7 +416,7 @@ static const struct numeral latin_scales[] = {
     {"mn", 1e6},        {"m", 1e6},      {"billion", 1e9},  {"bn", 1e9},       {"b", 1e9},
     {"trillion", 1e12}, {"tn", 1e12},    {"t", 1e12},       {"lakh", 1e5},     {"lakhs", 1e5},
     {"crore", 1e7},     {"crores", 1e7}, {"millions", 1e6}, {"billions", 1e9}, {"thousands", 1e3},
-    {"dozen", 12},
+    {"dozen", 12},      {"mrd", 1e9},
 };
 
 /* 千 百 十 before 万 or 亿 multiply: 千万, 百亿, 万亿. */

@@ -255,6 +255,13 @@ static void write_assumptions(struct record *r, cJSON *list)
                                  "%s一半现付，一半一年后支付。"),
                               s->options[i].cash.items[k].label),
                           500);
+    if (!isnan(s->converted_at))
+        push_text(r, list,
+                  say(s,
+                      tr(s, "Amounts in another currency were converted at %g, as given.",
+                         "其他货币金额按所给汇率%g折算。"),
+                      s->converted_at),
+                  500);
     push_text(r, list,
               tr(s, "Figures hold as stated in the sources named.", "数据以所列来源为准。"), 500);
 }

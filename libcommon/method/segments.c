@@ -220,13 +220,36 @@ static void add_table(struct cutter *c, size_t from, size_t n)
     c->out.tables = tables;
 }
 
+/* A point behind one of these ends no sentence. */
+static bool is_abbreviation(struct str s, size_t start, size_t point)
+{
+    static const char *const words[] = {"tel",  "no",   "nr",  "approx", "vs",  "e.g", "i.e",
+                                        "p",    "pp",   "art", "sec",    "fig", "inc", "ltd",
+                                        "co",   "corp", "mr",  "mrs",    "dr",  "ca",  "est",
+                                        "incl", "excl", "max", "min"};
+    size_t word = point;
+
+    while (word > start && (unicode_alpha((unsigned char)s.p[word - 1]) || s.p[word - 1] == '.'))
+        word--;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_ieq((struct str){s.p + word, point - word}, str_of(words[i])))
+            return true;
+    return false;
+}
+
 /* Where the sentence that starts at pos ends: behind its mark. "3.5", "p.a." and "e.g. x" go on. */
 static size_t sentence_end(struct str s, size_t pos, size_t end)
 {
+    size_t start = pos;
+
     while (pos < end) {
         size_t next = pos;
         uint32_t cp = utf8_next(s, &next);
 
+        if (cp == '.' && is_abbreviation(s, start, pos)) {
+            pos = next;
+            continue;
+        }
         if (cp == 0x3002 || cp == 0xFF01 || cp == 0xFF1F || cp == 0xFF1B)
             return next;
         if (cp == '.' || cp == '!' || cp == '?') {

@@ -233,7 +233,8 @@ struct study {
     struct series series[SERIES_KEPT + 1];
     int series_count;
     char currency[4];
-    double rate; /* discount rate */
+    double converted_at; /* the exchange rate used; NAN when none was */
+    double rate;         /* discount rate */
     bool rate_given;
     int rate_fact;
 };

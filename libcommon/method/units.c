@@ -9,9 +9,9 @@
 static const struct currency {
     const char *text, *code; /* code "*": the sign of CNY and JPY */
 } signs[] = {
-    {"HK$", "HKD"}, {"US$", "USD"}, {"NZ$", "NZD"}, {"NT$", "TWD"}, {"A$", "AUD"}, {"C$", "CAD"},
-    {"S$", "SGD"},  {"R$", "BRL"},  {"$", "USD"},   {"€", "EUR"},   {"£", "GBP"},  {"¥", "*"},
-    {"₹", "INR"},   {"₩", "KRW"},   {"₽", "RUB"}, {"₫", "VND"},
+    {"HK$", "HKD"}, {"US$", "USD"}, {"NZ$", "NZD"}, {"NT$", "TWD"}, {"CN¥", "CNY"}, {"JP¥", "JPY"},
+    {"A$", "AUD"},  {"C$", "CAD"},  {"S$", "SGD"},  {"R$", "BRL"},  {"$", "USD"},   {"€", "EUR"},
+    {"£", "GBP"},   {"¥", "*"},     {"₹", "INR"},   {"₩", "KRW"},   {"₽", "RUB"}, {"₫", "VND"},
 };
 static const struct currency han_names[] = {
     {"人民币", "CNY"}, {"美元", "USD"}, {"美金", "USD"}, {"欧元", "EUR"}, {"英镑", "GBP"},

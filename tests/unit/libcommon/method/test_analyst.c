@@ -89,6 +89,28 @@ static void test_analyst__an_option_over_the_budget_is_not_chosen(void **state)
     arena_free(b.a);
 }
 
+static void test_analyst__amounts_in_another_currency_need_a_rate(void **state)
+{
+    struct brief_case b;
+
+    (void)state;
+    decide(&b, "{\"query\":\"是否投资新线？\",\"decision_type\":\"investment\",\"options\":["
+               "\"投资新线\",\"暂不投资\"],"
+               "\"context\":{\"币种\":\"人民币\",\"汇率\":\"1美元=7.2元\",\"投资额\":\"100万美元\","
+               "\"年收益\":\"300万元\","
+               "\"年限\":\"4年\",\"折现率\":\"10%\"}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(fabs(value_of(&b, "投资新线") - (-7.2e6 + 3e6 * (1 - pow(1.1, -4)) / 0.1)) < 1);
+    assert_true(says(&b, "/final_recommendation/key_assumptions", "7.2"));
+    arena_free(b.a);
+    decide(&b, "{\"query\":\"Invest in the line?\",\"options\":[\"Invest\",\"Do "
+               "nothing\"],\"context\":{\"currency\":\"EUR\","
+               "\"investment\":\"USD 1M\",\"annual_benefit\":\"EUR 0.3M\",\"life_years\":4}}");
+    assert_true(brief_decide(&b, false, true));
+    assert_true(says(&b, "/decision_record/information/missing", "exchange rate of USD to EUR"));
+    arena_free(b.a);
+}
+
 static void test_analyst__a_table_of_flows_by_option_is_read(void **state)
 {
     struct brief_case b;
@@ -377,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_analyst__an_outlay_with_yearly_savings_is_valued),
         cmocka_unit_test(test_analyst__a_negative_value_never_beats_doing_nothing),
         cmocka_unit_test(test_analyst__an_option_over_the_budget_is_not_chosen),
+        cmocka_unit_test(test_analyst__amounts_in_another_currency_need_a_rate),
         cmocka_unit_test(test_analyst__a_table_of_flows_by_option_is_read),
         cmocka_unit_test(test_analyst__a_table_down_the_years_is_read_by_column),
         cmocka_unit_test(test_analyst__two_ways_without_income_are_compared_by_cost),

@@ -54,6 +54,12 @@ static const struct row singles[] = {
     {"zh", "3倍", 3, FIGURE_MULTIPLE, "", false},
     {"zh", "1亿2000万元", 1.2e8, FIGURE_CURRENCY, "CNY", false},
     {"zh", "一万零五十", 10050, FIGURE_NUMBER, "", false},
+    {"en", "$(4.2)m", -4.2e6, FIGURE_CURRENCY, "USD", false},
+    {"en", "(12.5%)", -0.125, FIGURE_RATIO, "", false},
+    {"en", "churn (46 %)", 0.46, FIGURE_RATIO, "", false},
+    {"en", "€ 3,5 Mrd", 3.5e9, FIGURE_CURRENCY, "EUR", false},
+    {"zh", "（200）万元", -2e6, FIGURE_CURRENCY, "CNY", false},
+    {"zh", "半年", 0.5, FIGURE_YEARS, "", false},
 };
 
 static void near(double got, double want)
@@ -84,11 +90,16 @@ static void test_figures__reads_value_unit_and_currency(void **state)
 
 static void test_figures__dates_versions_and_ids_are_no_figures(void **state)
 {
-    static const char *const none[] = {
-        "2025-10-12",    "in 2025", "v2.1",         "clause 4.2",
-        "version 1.2.3", "ABC-123", "1. Item",      "+86 138 0013 8000",
-        "2026年4月15日", "第三条",  "一定可以统一", "FY26 and Q3 2026",
-        "15 April 2026", "10:30",   "二〇二五年",   "十分保守"};
+    static const char *const none[] = {"2025-10-12",    "in 2025",
+                                       "v2.1",          "clause 4.2",
+                                       "version 1.2.3", "ABC-123",
+                                       "1. Item",       "+86 138 0013 8000",
+                                       "2026年4月15日", "第三条",
+                                       "一定可以统一",  "FY26 and Q3 2026",
+                                       "15 April 2026", "10:30",
+                                       "二〇二五年",    "版本2.1",
+                                       "数十亿",        "tel. 020 7946 0958",
+                                       "十分保守"};
     struct arena *a = arena_new();
     struct figure *f;
 
