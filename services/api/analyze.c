@@ -43,6 +43,9 @@ static int read_context(struct str raw, const cJSON *body, struct analyze *out, 
 
     if (v == NULL)
         return 0;
+    if (cJSON_IsRaw(v)) /* see body.h */
+        return fault_set(f, API_INVALID_INPUT, "", "context", "too_large",
+                         "context is larger than 256 KiB");
     if (!cJSON_IsObject(v))
         return fault_set(f, API_INVALID_INPUT, "", "context", "wrong_type",
                          "context must be an object");
@@ -175,6 +178,17 @@ static int read_budget(const cJSON *body, const struct analyze_limits *l, cJSON 
     return 0;
 }
 
+/* What is kept must not point into the tree. */
+static void keep(struct arena *a, struct analyze *out)
+{
+    for (int i = 0; i < out->option_count; i++)
+        out->options[i] = arena_strdup(a, out->options[i]);
+    out->type = arena_strdup(a, out->type);
+    out->agent_mode = arena_strdup(a, out->agent_mode);
+    out->mode = arena_strdup(a, out->mode);
+    out->on_busy = arena_strdup(a, out->on_busy);
+}
+
 int analyze_read(struct arena *a, struct str raw, const cJSON *body, enum analyze_form form,
                  const struct analyze_limits *limits, struct analyze *out, struct fault *f)
 {
@@ -200,5 +214,6 @@ int analyze_read(struct arena *a, struct str raw, const cJSON *body, enum analyz
     if (forms[form].name != NULL)
         json_add_str(params, "form", forms[form].name);
     out->params = json_print(a, params);
+    keep(a, out);
     return 0;
 }

@@ -30,7 +30,7 @@ struct analyze {
                           form?} */
 };
 
-/* raw is the body's text, body its tree. 0, or -1 with f filled. */
+/* raw is the body's text, body its tree (of which nothing is kept). 0, or -1 with f filled. */
 int analyze_read(struct arena *a, struct str raw, const cJSON *body, enum analyze_form form,
                  const struct analyze_limits *limits, struct analyze *out,
                  struct fault *f) MUST_CHECK;

@@ -184,6 +184,7 @@ int app_start(struct app *app, struct loop *loop, const struct settings *set, st
     app->auth = auth_new();
     app->limits = ratelimit_new(loop, app->redis);
     app->live = live_new(app);
+    app->schemas = openapi_schemas(app->arena);
     app->openapi = openapi_json(app->arena);
     app->docs = openapi_page(app->arena);
     metrics_on_render(on_render, app);

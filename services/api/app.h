@@ -17,6 +17,7 @@
 #include "libcommon/sec/ratelimit.h"
 
 struct auth;
+struct cJSON;
 struct knowledge;
 struct otlp;
 struct live;
@@ -51,6 +52,7 @@ struct app {
     struct http_call weaviate_call;
     struct arena *weaviate_arena;
     struct timer weaviate_timer, grace;
+    struct cJSON *schemas;    /* of the bodies, by name */
     struct str openapi, docs; /* made once at the start; in `arena` */
     struct arena *arena;
 };

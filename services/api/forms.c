@@ -187,6 +187,9 @@ static int check_field(struct arena *a, const cJSON *body, const struct form_fie
         return -1;
     if (v == NULL)
         return 0;
+    if (cJSON_IsRaw(v))
+        return fault_set(f, API_INVALID_INPUT, "", row->name, "too_large",
+                         "%s is larger than 256 KiB", row->name);
     if (json_depth(v) >= CONTEXT_DEPTH_MAX)
         return fault_set(f, API_INVALID_INPUT, "", row->name, "too_deep",
                          "%s is nested deeper than %d levels", row->name, CONTEXT_DEPTH_MAX - 1);

@@ -6,6 +6,7 @@
 #include "libcommon/base/metrics.h"
 #include "services/api/audit.h"
 #include "services/api/auth.h"
+#include "services/api/body.h"
 #include "services/api/multipart.h"
 
 #define SMALL_BODY (64 * 1024) /* of requests whose route takes none */
@@ -72,6 +73,15 @@ static bool is_json_type(struct str type)
            str_ieq(media, STR("application/vnd.ceoagent.v1+json"));
 }
 
+static void make_tree(struct req *r)
+{
+    const cJSON *schema = json_get(r->app->schemas, r->route->request_schema);
+
+    r->body_arena = arena_new();
+    r->body = body_tree(r->body_arena, r->http->body, json_get(schema, "properties"),
+                        (r->route->flags & ROUTE_LARGE) != 0);
+}
+
 static bool read_body(struct req *r)
 {
     struct err err;
@@ -89,7 +99,7 @@ static bool read_body(struct req *r)
         reply_error(r, API_INVALID_REQUEST, NULL, "missing_body", "A JSON body is required");
         return false;
     }
-    int rc = json_parse(r->arena, r->http->body, JSON_DEPTH_MAX, &r->body, &err);
+    int rc = json_scan(r->http->body, JSON_DEPTH_MAX, &err);
     if (rc == ERR_TOOBIG && (r->route->flags & ROUTE_QUERY)) {
         reply_error(r, API_INVALID_INPUT, "context", "too_deep",
                     "context is nested deeper than 16 levels");
@@ -100,10 +110,11 @@ static bool read_body(struct req *r)
                     err.msg);
         return false;
     }
-    if (!cJSON_IsObject(r->body)) {
+    if (str_trim(r->http->body).p[0] != '{') {
         reply_error(r, API_INVALID_REQUEST, NULL, "wrong_type", "The body must be a JSON object");
         return false;
     }
+    make_tree(r);
     return true;
 }
 
@@ -114,6 +125,10 @@ static void run_handler(struct req *r)
     if ((r->route->flags & ROUTE_JSON) && !read_body(r))
         return;
     r->route->handler(r);
+    arena_free(
+        r->body_arena); /* a tree is many times its text, and a request may wait for minutes */
+    r->body_arena = NULL;
+    r->body = NULL;
 }
 
 /* --- permission and limits

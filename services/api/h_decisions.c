@@ -192,6 +192,9 @@ static int read_feedback(struct req *r, struct one *one, struct fault *f)
         return fault_set(f, API_VALIDATION_ERROR, "", "analysis_id", "differs",
                          "analysis_id must be the id in the path");
     one->rating = (int)rating;
+    one->comment = arena_strdup(r->arena, one->comment); /* the body's tree goes */
+    one->outcome = arena_strdup(r->arena, one->outcome);
+    one->outcome_note = arena_strdup(r->arena, one->outcome_note);
     return 0;
 }
 

@@ -271,6 +271,16 @@ static void add_operation(struct arena *a, cJSON *paths, const struct route *row
     }
 }
 
+cJSON *openapi_schemas(struct arena *a)
+{
+    cJSON *tree = NULL;
+    struct err err;
+
+    if (json_parse(a, embed_str(api_schemas_json), JSON_DEPTH_MAX, &tree, &err) != 0)
+        abort(); /* our own file */
+    return tree;
+}
+
 struct str openapi_json(struct arena *a)
 {
     cJSON *doc = json_obj(a);

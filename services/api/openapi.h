@@ -3,6 +3,8 @@
 #pragma once
 #include "libcommon/base/json.h"
 
+/* The schemas by name, in the arena. */
+cJSON *openapi_schemas(struct arena *a);
 /* In the arena. */
 struct str openapi_json(struct arena *a);
 struct str openapi_page(struct arena *a);

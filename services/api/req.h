@@ -44,7 +44,8 @@ struct req {
     bool ops_port; /* it came to METRICS_PORT */
     bool replied;
     struct str rate_headers;
-    cJSON *body; /* of ROUTE_JSON */
+    cJSON *body; /* of ROUTE_JSON, the known members; only until the handler returns */
+    struct arena *body_arena;
 
     /* in flight */
     struct pg_op pg;

@@ -19,6 +19,7 @@ enum route_class {
 #define ROUTE_CACHE 4u  /* the answer has an ETag */
 #define ROUTE_RAW 8u    /* the answer is no envelope */
 #define ROUTE_FORM 32u  /* with ROUTE_JSON: multipart/form-data too; then r->body is NULL */
+#define ROUTE_LARGE 64u /* its containers may be large */
 #define ROUTE_QUERY 16u /* a query too deep for JSON is INVALID_INPUT: its context is */
 
 struct route {
