@@ -113,11 +113,14 @@ static bool holds_row(const struct job *j)
     return j->has_row && j->row.lease_epoch != 0;
 }
 
-static int64_t lease_us(const struct worker *w)
+/* Short, since somebody may be waiting for a job whose worker was killed: no longer than a quarter
+ * of the time after which the queue gives its message to another. */
+int64_t worker_lease_ms(const struct worker *w)
 {
-    return w->settings.lease_s * 1000000;
-}
+    int64_t lease_s = MIN(w->settings.lease_s, w->settings.visibility_timeout_s / 4);
 
+    return MAX(lease_s, 3) * 1000;
+}
 /* Rows that came back are held (true: renewed; false: locked, by our own end just now). */
 static bool was_renewed(struct worker *w, struct uuid id)
 {
@@ -147,7 +150,7 @@ static void apply_renewal(struct worker *w, int64_t until)
 
 static void drop_overdue(struct worker *w)
 {
-    int64_t margin = MIN(lease_us(w) / 10, 1000000);
+    int64_t margin = MIN(worker_lease_ms(w) * 100, 1000000);
 
     LIST_FOREACH_SAFE (it, tmp, &w->jobs) {
         struct job *j = LIST_ENTRY(it, struct job, link);
@@ -167,7 +170,7 @@ static void on_renewed(struct op *op)
         log_warning("leases of jobs were not renewed", LOG_S("error", op->err.msg));
     arena_reset(w->lease_arena);
     drop_overdue(w);
-    timer_start(&w->lease_timer, op->err.code == 0 ? lease_us(w) / 4000 : 500);
+    timer_start(&w->lease_timer, op->err.code == 0 ? worker_lease_ms(w) / 4 : 500);
 }
 
 static void on_lease_timer(struct timer *t)
@@ -190,13 +193,13 @@ static void on_lease_timer(struct timer *t)
     }
     if (n == 0) {
         arena_reset(a);
-        timer_start(t, lease_us(w) / 4000);
+        timer_start(t, worker_lease_ms(w) / 4);
         return;
     }
-    w->lease_until_us = clock_mono_us() + lease_us(w);
+    w->lease_until_us = clock_mono_us() + worker_lease_ms(w) * 1000;
     b = pg_batch_new(a, PG_SERVICE, NULL, NULL, false, PG_IDEMPOTENT);
-    jobs_add_renew(b, a, ids, epochs, n, w->settings.lease_s * 1000);
-    pg_submit(w->pg, b, MAX(500, lease_us(w) / 4000), &w->lease_op, on_renewed, w);
+    jobs_add_renew(b, a, ids, epochs, n, worker_lease_ms(w));
+    pg_submit(w->pg, b, MAX(500, worker_lease_ms(w) / 4), &w->lease_op, on_renewed, w);
 }
 
 /* --- background writes ---------------------------------------------------------------------- */
@@ -355,7 +358,7 @@ int worker_new(struct worker *w, struct err *err)
         return err->code;
     watch_set(&w->zygote_watch, true, false);
     metrics_on_render(on_render, w);
-    timer_start(&w->lease_timer, lease_us(w) / 4000);
+    timer_start(&w->lease_timer, worker_lease_ms(w) / 4);
     timer_start(&w->depth_timer, 0);
     w->relay = relay_new(w);
     w->requeue = requeue_new(w);

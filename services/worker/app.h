@@ -60,6 +60,8 @@ void worker_free(struct worker *w);
 /* SIGTERM: stops fetching, finishes or hands back what is in hand within GRACE_SECONDS, then stops
  * the loop. Repeatable. */
 void worker_drain(struct worker *w);
+/* How long the row of a job is leased; renewed every quarter of it. */
+int64_t worker_lease_ms(const struct worker *w);
 /* Called by job.c when a job is gone: a drain may be complete now. */
 void worker_job_gone(struct worker *w);
 

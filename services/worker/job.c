@@ -185,7 +185,7 @@ static enum verdict take_claim(struct job *j)
 static enum verdict claim(struct flow *f, unsigned wake)
 {
     struct job *j = f->owner;
-    int64_t lease_ms = j->w->settings.lease_s * 1000;
+    int64_t lease_ms = worker_lease_ms(j->w);
     struct pg_batch *b;
 
     if (!j->has_row)
