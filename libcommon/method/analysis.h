@@ -37,7 +37,7 @@ struct cell {
 struct risk {
     const char *name, *reason, *mitigation;
     int probability, impact;            /* 1 to 5 */
-    double loss;                        /* NAN */
+    double chance, loss;                /* as figures; NAN when not given */
     int evidence_fact, source, segment; /* -1 */
     bool assumed;
     uint32_t options; /* for which options; 0: all that act */

@@ -511,12 +511,16 @@ void calls_values(struct analysis *an, cJSON *calls)
         call_forecast(an, calls, i);
 }
 
-static void push_risk(cJSON *list, const char *name, int p, int i, double loss)
+/* Scores, or the figures that the tool scores by itself. */
+static void push_risk(cJSON *list, const char *name, int p, int i, double chance, double loss)
 {
     cJSON *o = cJSON_CreateObject();
 
     json_add_str(o, "name", name);
-    json_add_num(o, "probability_score", p);
+    if (isnan(chance))
+        json_add_num(o, "probability_score", p);
+    else
+        json_add_num(o, "probability", chance);
     if (isnan(loss))
         json_add_num(o, "impact_score", i);
     else
@@ -534,7 +538,8 @@ static int probability_of_margin(double margin)
     return p;
 }
 
-/* What a lost outlay is measured against: the limit, else twice the largest outlay. */
+/* What a lost outlay is measured against: the limit, else twice the largest outlay, else the
+ * revenue. */
 static double reference_amount(const struct study *s)
 {
     double most = 0;
@@ -543,6 +548,9 @@ static double reference_amount(const struct study *s)
     for (int i = 0; i < s->options_count; i++)
         most = MAX(most, s->options[i].cash.outlay);
     if (n >= 0 && s->facts[n].f.value > 0 && s->facts[n].f.unit != FIGURE_RATIO)
+        return s->facts[n].f.value;
+    if (most <= 0 && (n = fact_best(s, M_REVENUE, -1)) >= 0 && s->facts[n].f.value > 0 &&
+        s->facts[n].f.unit == FIGURE_CURRENCY)
         return s->facts[n].f.value;
     return 2 * most;
 }
@@ -596,22 +604,22 @@ static void own_risks(struct analysis *an, cJSON *list, int i)
     bool units = o->cash.per_unit;
 
     if (o->infeasible)
-        push_risk(list, tr(s, "over the limit", "超出限额"), 5, 4, NAN);
+        push_risk(list, tr(s, "over the limit", "超出限额"), 5, 4, NAN, NAN);
     if (acts(o) && o->cash.known && !units && o->cash.outlay > 0 && reference > 0)
         push_risk(list, tr(s, "the outlay is not earned back", "投入无法收回"),
-                  probability_of_loss(an, i), 3, o->cash.outlay);
+                  probability_of_loss(an, i), 3, NAN, o->cash.outlay);
     if (!acts(o) && o->cash.known && !units && npv < 0 && reference > 0)
-        push_risk(list, tr(s, "staying costs money", "维持现状持续亏损"), 5, 3, -npv);
+        push_risk(list, tr(s, "staying costs money", "维持现状持续亏损"), 5, 3, NAN, -npv);
     for (int k = 0; k < an->risks_count && acts(o); k++) {
         const struct risk *r = &an->risks[k];
         if (r->options == 0 || (r->options & (1u << i)) != 0)
-            push_risk(list, r->name, r->probability, impact_for(o, r->impact), NAN);
+            push_risk(list, r->name, r->probability, impact_for(o, r->impact), r->chance, NAN);
     }
     if (!acts(o))
         push_risk(list, tr(s, "what led to the question remains", "引发问题的情形依旧存在"), 3, 2,
-                  NAN);
+                  NAN, NAN);
     if (list->child == NULL)
-        push_risk(list, tr(s, "unknown risks", "未知风险"), 3, impact_for(o, 3), NAN);
+        push_risk(list, tr(s, "unknown risks", "未知风险"), 3, impact_for(o, 3), NAN, NAN);
 }
 
 void calls_risks(struct analysis *an, cJSON *calls)
@@ -622,7 +630,9 @@ void calls_risks(struct analysis *an, cJSON *calls)
 
     for (int k = 0; k < an->risks_count; k++)
         push_risk(list, an->risks[k].name, an->risks[k].probability, an->risks[k].impact,
-                  an->risks[k].loss);
+                  an->risks[k].chance, reference > 0 ? an->risks[k].loss : NAN);
+    if (reference > 0)
+        json_add_num(input, "reference_amount", reference);
     for (int i = 0; i < an->s->options_count; i++) {
         input = add_call(calls, arena_printf(an->a, "risk_%d", i + 1), "risk_assessment");
         own_risks(an, json_add_arr(input, "risks"), i);

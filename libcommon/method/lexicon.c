@@ -334,6 +334,8 @@ static const char *const lists[LEX__MAX][48] = {
     [LEX_EXIT] = {"close", "exit", "shut", "shut down", "withdraw", "cancel", "terminate",
                   "abandon", "wind down", "divest", "关闭", "退出", "终止", "取消", "撤出"},
     [LEX_TIMELINE] = {"year", "years", "yr", "t", "period", "年", "年份", "年度", "期数", "期"},
+    [LEX_LOSS] = {"loss", "losses", "damage", "damages", "fine", "fines", "penalty", "would cost",
+                  "lose", "write-off", "损失", "罚款", "亏损", "赔偿"},
     [LEX_BANNED] = {"clearly", "certainly", "guaranteed", "proven", "optimal", "best possible",
                     "必然", "一定", "最优", "毫无疑问"},
 };

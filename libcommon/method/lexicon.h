@@ -42,6 +42,7 @@ enum lex {
     LEX_BUY_IN,
     LEX_IF_NOT,
     LEX_CONCENTRATED,
+    LEX_LOSS,
     LEX_TIMELINE,
     LEX_EXIT,
     LEX_LOSES,

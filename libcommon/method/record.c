@@ -60,7 +60,7 @@ static void risk_factor(struct record *r, cJSON *list, int i)
         k->assumed ? tr(r->s, " (3 by 3 assumed without figures)", "（无数据，按3×3假设）") : "";
     cJSON *o = cJSON_CreateObject();
 
-    if (k->probability != 3 || k->impact != 3)
+    if (k->probability != 3 || k->impact != 3 || !isnan(k->chance))
         assumed = "";
     json_add_str(o, "name", k->name);
     json_add_str(
@@ -69,8 +69,9 @@ static void risk_factor(struct record *r, cJSON *list, int i)
     json_add_str(
         o, "reason",
         cited(r, say(r->s, "%s%s", text_cut(r->an->a, k->reason, 400), assumed), cites, 500));
-    json_add_num(o, "probability", k->probability);
-    json_add_num(o, "impact", k->impact);
+    json_add_num(o, "probability",
+                 json_num(tool_risk(r->an, i), "probability_score", k->probability));
+    json_add_num(o, "impact", json_num(tool_risk(r->an, i), "impact_score", k->impact));
     json_add_str(o, "mitigation",
                  k->mitigation != NULL ? k->mitigation
                                        : tr(r->s, "Watch it, and decide again when it shows.",

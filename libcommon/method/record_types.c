@@ -7,22 +7,47 @@
 #define AREAS_MAX 12
 #define WORSE_SCORE 8
 
+#define DEFAULT_AREAS 3
+
+/* The first three stand when the asker names none. */
 static const struct area_row {
     const char *en, *zh;
-    const char *words[12];
-} default_areas[] = {
+    const char *words[16];
+} areas[] = {
     {"financial",
      "财务",
-     {"cost", "cash", "price", "revenue", "debt", "liquidity", "value", "budget", "财务", "现金",
-      "负债", "成本"}},
+     {"cost", "costs", "cash", "price", "revenue", "debt", "liquidity", "value", "budget", "loss",
+      "财务", "现金", "负债", "成本", "亏损"}},
     {"market",
      "市场",
-     {"market", "customer", "customers", "competitor", "demand", "share", "growth", "市场", "客户",
-      "需求", "竞争"}},
+     {"market", "customer", "customers", "competitor", "competitors", "demand", "share", "growth",
+      "churn", "市场", "客户", "需求", "竞争", "增长"}},
     {"operational",
      "运营",
-     {"supplier", "delivery", "staff", "capacity", "lead time", "quality", "integration", "运营",
-      "交付", "产能", "人员"}},
+     {"supplier", "suppliers", "delivery", "staff", "capacity", "lead time", "quality",
+      "integration", "outage", "delay", "delays", "运营", "交付", "产能", "人员"}},
+    {"legal",
+     "法律",
+     {"legal", "law", "lawsuit", "contract", "contracts", "customs", "licence", "compliance",
+      "dispute", "regulator", "lease", "法律", "合规", "诉讼", "合同", "许可"}},
+    {"supply",
+     "供应链",
+     {"supplier", "suppliers", "supply", "shipment", "shipments", "logistics", "customs",
+      "sole supplier", "inventory", "供应", "物流", "库存", "交期"}},
+    {"technology",
+     "技术",
+     {"system", "systems", "software", "security", "data", "technology", "outage", "cyber", "技术",
+      "系统", "数据", "安全"}},
+    {"people",
+     "人员",
+     {"staff", "people", "employees", "key person", "hiring", "turnover", "team", "人员", "员工",
+      "团队"}},
+    {"reputation",
+     "声誉",
+     {"reputation", "press", "brand", "trust", "complaint", "complaints", "声誉", "品牌", "投诉"}},
+    {"strateg",
+     "战略",
+     {"strategy", "strategic", "competitor", "market", "growth", "战略", "竞争", "布局"}},
 };
 
 static const char *area_of(const struct study *s, const cJSON *asked, int i)
@@ -31,25 +56,30 @@ static const char *area_of(const struct study *s, const cJSON *asked, int i)
 
     if (asked != NULL)
         return cJSON_IsString(item) ? item->valuestring : json_str(item, "name", NULL);
-    return i < (int)ARRAY_LEN(default_areas) ? tr(s, default_areas[i].en, default_areas[i].zh)
-                                             : NULL;
+    return i < DEFAULT_AREAS ? tr(s, areas[i].en, areas[i].zh) : NULL;
 }
 
-static bool in_area(const char *area, const char *text)
+static bool has_entry(struct str t, const char *entry)
 {
-    struct str t = str_of(text);
-
     for (size_t p = 0; p < t.n; p++)
-        if (((unsigned char)t.p[p] & 0xC0) != 0x80 && lex_match(area, t, p) > 0)
+        if (((unsigned char)t.p[p] & 0xC0) != 0x80 && lex_match(entry, t, p) > 0)
             return true;
-    for (size_t a = 0; a < ARRAY_LEN(default_areas); a++) {
-        if (strcmp(area, default_areas[a].en) != 0 && strcmp(area, default_areas[a].zh) != 0)
+    return false;
+}
+
+/* By the area's own name, or by the words of the row whose name stands in it. */
+static bool in_area(const struct study *s, const char *area, const char *text)
+{
+    struct str t = str_of(text), name = unicode_fold(s->a, str_of(area));
+
+    if (has_entry(t, arena_strndup(s->a, name.p, name.n)))
+        return true;
+    for (size_t a = 0; a < ARRAY_LEN(areas); a++) {
+        if (str_find(name, str_of(areas[a].en)) < 0 && str_find(name, str_of(areas[a].zh)) < 0)
             continue;
-        for (size_t p = 0; p < t.n; p++)
-            for (size_t w = 0; w < 12 && default_areas[a].words[w] != NULL; w++)
-                if (((unsigned char)t.p[p] & 0xC0) != 0x80 &&
-                    lex_match(default_areas[a].words[w], t, p) > 0)
-                    return true;
+        for (size_t w = 0; w < ARRAY_LEN(areas[a].words) && areas[a].words[w] != NULL; w++)
+            if (has_entry(t, areas[a].words[w]))
+                return true;
     }
     return false;
 }
@@ -106,7 +136,7 @@ static int far_worse(const struct study *s, const char *area)
                 continue;
             double ratio = own->f.value / avg->f.value;
             bool worse = lower_is_better(own->label) ? ratio >= 1.5 : ratio <= 0.5;
-            bool here = in_area(area, own->label) || strcmp(area, "financial") == 0 ||
+            bool here = in_area(s, area, own->label) || strcmp(area, "financial") == 0 ||
                         strcmp(area, "财务") == 0;
             if (worse && here)
                 return i;
@@ -124,7 +154,7 @@ static void breakdown_row(struct record *r, cJSON *list, const char *area, int o
     factors = cJSON_CreateArray();
     for (int i = 0; i < r->an->risks_count; i++) {
         const struct risk *k = &r->an->risks[i];
-        if (!in_area(area, k->name) && !in_area(area, k->reason))
+        if (!in_area(r->s, area, k->name) && !in_area(r->s, area, k->reason))
             continue;
         push_text(r, factors, k->name, 200);
         if (k->probability * k->impact > probability * impact) {

@@ -19,6 +19,7 @@ static struct risk *add_risk(struct analysis *an, const char *name, const char *
                        .reason = reason,
                        .probability = p,
                        .impact = i,
+                       .chance = NAN,
                        .loss = NAN,
                        .evidence_fact = -1,
                        .source = -1,
@@ -92,6 +93,28 @@ static void from_missing(struct analysis *an)
     }
 }
 
+/* "a 20 % probability", "5 of 12", "a loss of EUR 1.5M": what the sentence itself gives. */
+static void read_figures(const struct study *s, struct risk *r, int source, int segment,
+                         struct str t)
+{
+    double hits, of;
+
+    if (count_in(t, &hits, &of) && of > 0)
+        r->chance = hits / of;
+    for (int i = 0; i < s->facts_count; i++) {
+        const struct fact *k = &s->facts[i];
+        if (k->origin != source || k->segment != segment || isnan(k->f.value))
+            continue;
+        if (k->f.unit == FIGURE_RATIO && k->f.value >= 0 && k->f.value <= 1 &&
+            measure_named(M_PROBABILITY, t) && (k->measure == M_PROBABILITY || isnan(r->chance)))
+            r->chance = k->f.value;
+        if (k->f.unit == FIGURE_CURRENCY && k->f.value > 0 && lex_has(LEX_LOSS, t) &&
+            (k->f.currency[0] == '\0' || strcmp(k->f.currency, s->currency) == 0))
+            r->loss = k->f.value;
+    }
+    r->assumed = isnan(r->chance) || isnan(r->loss);
+}
+
 static void from_sentences(struct analysis *an)
 {
     const struct study *s = an->s;
@@ -104,7 +127,7 @@ static void from_sentences(struct analysis *an)
             bool concentrated = lex_has(LEX_CONCENTRATED, t);
 
             if (seg->kind != SEGMENT_SENTENCE || lex_has(LEX_INSTRUCTION, t) ||
-                (!lex_has(LEX_RISK, t) && !concentrated))
+                lex_has(LEX_UNREVIEWED, t) || (!lex_has(LEX_RISK, t) && !concentrated))
                 continue;
             const char *text = text_cut(an->a, arena_strndup(an->a, t.p, t.n), 300);
             struct risk *k = add_risk(an, text, text, 3, 3);
@@ -113,6 +136,7 @@ static void from_sentences(struct analysis *an)
             k->source = i;
             k->segment = (int)g;
             k->options = options_named(s, t, NULL);
+            read_figures(s, k, i, (int)g, t);
             taken++;
         }
     }
