@@ -17,3 +17,7 @@ test: ## everything under ASan and UBSan; the last line counts
 
 coverage: ## line coverage of the C code, from unit, integration and black-box tests
 	@tests/harness/run-coverage
+
+.PHONY: rag-bench
+rag-bench: $(BINS) $(B)/tests/integration/rag_search ## recall and latency of the knowledge search, with a real Weaviate and embedding model
+	@bench/rag/bench $(B)

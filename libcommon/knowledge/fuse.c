@@ -11,9 +11,9 @@ static struct str key_of(const struct knowledge_rank *r)
 }
 
 static void add_list(struct map *at, struct knowledge_rank *all, int *count,
-                     const struct knowledge_rank *list, int n, double weight)
+                     const struct knowledge_rank *list, int n, double low, double weight)
 {
-    double low = n > 0 ? list[n - 1].score : 0, high = n > 0 ? list[0].score : 0;
+    double high = n > 0 ? list[0].score : 0;
 
     for (int i = 0; i < n; i++) {
         double share = high > low ? (list[i].score - low) / (high - low) : 1;
@@ -47,8 +47,9 @@ int knowledge_fuse(struct arena *a, const struct knowledge_rank *text, int text_
     struct map *at = map_new();
     int n = 0;
 
-    add_list(at, all, &n, text, text_count, 1 - vector_weight);
-    add_list(at, all, &n, vectors, vector_count, vector_weight);
+    add_list(at, all, &n, text, text_count, 0, 1 - vector_weight);
+    add_list(at, all, &n, vectors, vector_count,
+             vector_count > 0 ? vectors[vector_count - 1].score : 0, vector_weight);
     map_free(at);
     qsort(all, (size_t)n, sizeof *all, by_score);
     n = MIN(n, limit);

@@ -2,8 +2,8 @@
  *
  * Hybrid: PostgreSQL's full text (stems and CJK bigrams) and the nearest vectors of Weaviate, each
  * at most KNOWLEDGE_CANDIDATES, joined by KNOWLEDGE_VECTOR_WEIGHT after each list's scores are
- * stretched to 0..1. Texts and titles always come from PostgreSQL under the tenant's policy, so
- * neither a deleted document nor another tenant's can come out of the vector store.
+ * brought to 0..1 (fuse.c). Texts and titles always come from PostgreSQL under the tenant's policy,
+ * so neither a deleted document nor another tenant's can come out of the vector store.
  *
  * The vector half has VECTOR_MS; when it fails or is not to be had (no server for embeddings, the
  * store down, no index yet) the full-text half answers alone and `degraded` says so. Only a failure
@@ -12,7 +12,7 @@
 #include "libcommon/io/pg.h"
 #include "libcommon/model/documents.h"
 
-#define KNOWLEDGE_CANDIDATES 50
+#define KNOWLEDGE_CANDIDATES 100
 #define KNOWLEDGE_VECTOR_WEIGHT 0.7
 
 struct http_client;

@@ -10,7 +10,8 @@
 #include "services/api/job_wait.h"
 #include "services/api/multipart.h"
 
-#define CONTENT_TYPES "text/plain|text/markdown|text/csv"
+#define DOCX "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+#define CONTENT_TYPES "text/plain|text/markdown|text/csv|text/html|application/json|" DOCX
 #define METADATA_MAX (16 * 1024)
 #define WAIT_MAX_S 60
 
@@ -108,10 +109,14 @@ static int read_upload(const cJSON *body, struct document *d, struct fault *f)
         field_text(body, "", "source", 1, 500, API_VALIDATION_ERROR, &d->source, f) != 0 ||
         field_object(body, "", "metadata", &metadata, f) != 0)
         return -1;
-    if (text_trim(str_of(content)).n == 0)
+    if (strcmp(d->content_type, DOCX) == 0 && d->content.p == NULL)
+        return fault_set(f, API_DATA_INVALID_FORMAT, "", "content_type", "not_text",
+                         "a Word document is uploaded as multipart/form-data");
+    if (d->content.p == NULL)
+        d->content = str_of(content);
+    if (text_trim(d->content).n == 0)
         return fault_set(f, API_VALIDATION_ERROR, "", "content", "empty",
                          "content must not be empty");
-    d->content = str_of(content);
     if (d->metadata.n > METADATA_MAX)
         return fault_set(f, API_VALIDATION_ERROR, "", "metadata", "too_large",
                          "metadata is larger than 16 KiB");
@@ -123,7 +128,9 @@ static const char *type_of_file(struct arena *a, const struct form_part *p)
 {
     static const struct {
         const char *suffix, *type;
-    } rows[] = {{".md", "text/markdown"}, {".csv", "text/csv"}, {".txt", "text/plain"}};
+    } rows[] = {{".md", "text/markdown"}, {".csv", "text/csv"},  {".txt", "text/plain"},
+                {".html", "text/html"},   {".htm", "text/html"}, {".json", "application/json"},
+                {".docx", DOCX}};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct str s = str_of(rows[i].suffix);
@@ -141,6 +148,14 @@ static int add_part(struct arena *a, cJSON *body, const struct form_part *p, str
     const char *name = arena_strndup(a, p->name.p, MIN(p->name.n, 100));
     cJSON *metadata = NULL;
 
+    if (file && utf8_valid(p->filename) && strcmp(type_of_file(a, p), DOCX) == 0) {
+        d->content = p->body; /* binary: it goes past the JSON body */
+        json_add_str(body, "content", "");
+        json_add_str(body, "content_type", DOCX);
+        if (p->filename.n > 0)
+            json_add_strn(body, "filename", p->filename);
+        return 0;
+    }
     if (!utf8_valid(p->body) || memchr(p->body.p, 0, p->body.n) != NULL || !utf8_valid(p->filename))
         return fault_set(f, API_DATA_INVALID_FORMAT, "", name, "not_text",
                          "the part must be text in UTF-8");

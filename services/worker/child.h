@@ -27,4 +27,5 @@ void child_serve(int fd);
 /* The functions of the table in child.c. */
 child_fn child_skill; /* task_skill.c: {"args": [...], "kwargs": {...}} -> the tool's output */
 child_fn
-    child_chunks; /* task_ingest.c: content type, a line feed, bytes -> [[start, end, heading]] */
+    child_chunks; /* task_ingest.c: content type, a line feed, bytes -> [[start, end, heading]], a
+                     line feed, and the text that was made of them, if it is not the bytes */

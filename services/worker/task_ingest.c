@@ -9,7 +9,7 @@
 #include "libcommon/model/documents.h"
 #include "libcommon/model/live.h"
 #include "services/worker/child.h"
-#include "services/worker/chunk.h"
+#include "services/worker/extract.h"
 #include "services/worker/indexer.h"
 #include "services/worker/job.h"
 
@@ -24,35 +24,43 @@ struct ingest {
 
 /* --- in the child --------------------------------------------------------------------------- */
 
+static void put_parts(struct buf *b, const struct chunk_part *parts, size_t n)
+{
+    buf_putc(b, '[');
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(b, "%s[%zu,%zu,", i > 0 ? "," : "", parts[i].start, parts[i].end);
+        if (parts[i].heading != NULL)
+            json_quote(b, str_of(parts[i].heading));
+        else
+            buf_puts(b, "null");
+        buf_putc(b, ']');
+    }
+    buf_puts(b, "]\n");
+}
+
 int child_chunks(struct arena *a, struct str input, struct str *out, struct child_fault *fault)
 {
     struct str type = str_split(&input, '\n');
     struct chunk_part *parts;
     struct err err = {0};
-    enum chunk_kind kind;
+    struct extract x;
     size_t n;
     struct buf b;
 
     fault->code = "DATA_INVALID_FORMAT";
-    if (chunk_kind_of(type, &kind) != 0) {
-        fault->message = arena_printf(a, "content type %.*s is not read", STR_ARG(type));
-        return ERR_INVALID;
-    }
-    if (chunk_split(a, input, kind, &parts, &n, &err) != 0) {
+    if (extract(a, type, input, &x, &err) != 0 ||
+        chunk_split(a, x.text, x.kind, &parts, &n, &err) != 0) {
         fault->message = arena_strdup(a, err.msg);
         return err.code;
     }
-    buf_init(&b, CHILD_FRAME_MAX);
-    buf_putc(&b, '[');
-    for (size_t i = 0; i < n; i++) {
-        buf_printf(&b, "%s[%zu,%zu,", i > 0 ? "," : "", parts[i].start, parts[i].end);
-        if (parts[i].heading != NULL)
-            json_quote(&b, str_of(parts[i].heading));
-        else
-            buf_puts(&b, "null");
-        buf_putc(&b, ']');
+    if (n == 0 && !x.original) {
+        fault->message = "there is no text in the document";
+        return ERR_INVALID;
     }
-    buf_putc(&b, ']');
+    buf_init(&b, CHILD_FRAME_MAX);
+    put_parts(&b, parts, n);
+    if (!x.original)
+        buf_str(&b, x.text);
     *out = arena_str(a, buf_view(&b));
     n = b.overflow;
     buf_done(&b);
@@ -101,24 +109,27 @@ static void store_failed(struct job *j, const char *why)
 static int read_chunks(struct job *j, struct chunk **out)
 {
     struct ingest *g = j->work;
+    struct str text = buf_view(&j->call.answer), list = str_split(&text, '\n');
     struct chunk *chunks;
     cJSON *rows, *row;
     int n = 0;
 
-    if (json_parse(j->arena, buf_view(&j->call.answer), 4, &rows, NULL) != 0)
+    if (json_parse(j->arena, list, 4, &rows, NULL) != 0)
         return ERR_PROTOCOL;
+    if (text.n == 0) /* offsets are in the original */
+        text = g->doc.content;
     chunks = arena_array(j->arena, struct chunk, cJSON_GetArraySize(rows) + 1);
     cJSON_ArrayForEach (row, rows) {
         int64_t start = (int64_t)cJSON_GetNumberValue(cJSON_GetArrayItem(row, 0));
         int64_t end = (int64_t)cJSON_GetNumberValue(cJSON_GetArrayItem(row, 1));
 
-        if (start < 0 || end < start || (size_t)end > g->doc.content.n)
+        if (start < 0 || end < start || (size_t)end > text.n)
             return ERR_PROTOCOL;
         chunks[n] = (struct chunk){.id = uuid_v7(),
                                    .document = g->doc.id,
                                    .ordinal = n,
                                    .heading = cJSON_GetStringValue(cJSON_GetArrayItem(row, 2)),
-                                   .text = {g->doc.content.p + start, (size_t)(end - start)},
+                                   .text = {text.p + start, (size_t)(end - start)},
                                    .start = start,
                                    .end = end};
         n++;

@@ -18,7 +18,7 @@ static int fuse(struct arena *a, const struct knowledge_rank *t, int tn,
 static void test_fuse__scores_of_both_lists_are_stretched_and_weighed(void **state)
 {
     struct arena *a = arena_new();
-    struct knowledge_rank text[] = {rank(1, 0.9), rank(2, 0.5), rank(3, 0.1)};
+    struct knowledge_rank text[] = {rank(1, 0.8), rank(2, 0.4), rank(3, 0.2)};
     struct knowledge_rank near[] = {rank(2, 0.88), rank(4, 0.80)}, out[10];
 
     (void)state;
@@ -27,8 +27,10 @@ static void test_fuse__scores_of_both_lists_are_stretched_and_weighed(void **sta
     assert_float_equal(out[0].score, 0.85, 1e-9);
     assert_int_equal(out[1].id.b[0], 1);
     assert_float_equal(out[1].score, 0.3, 1e-9);
-    assert_int_equal(out[2].id.b[0], 3); /* the ends of both lists: 0, by id */
-    assert_int_equal(out[3].id.b[0], 4);
+    assert_int_equal(out[2].id.b[0], 3); /* a quarter of the best text */
+    assert_float_equal(out[2].score, 0.075, 1e-9);
+    assert_int_equal(out[3].id.b[0], 4); /* the farthest vector */
+    assert_float_equal(out[3].score, 0, 1e-9);
     arena_free(a);
 }
 
