@@ -21,7 +21,6 @@
 struct raw {
     struct figure f;
     double number, scale, factor;
-    bool bare, words;
 };
 
 static const char *const unit_names[FIGURE_UNIT__MAX] = {
@@ -236,14 +235,10 @@ static bool is_vague(struct str s, size_t from, size_t pos)
     return pos >= from + 3 && (text_at(s, pos - 3, "数") || text_at(s, pos - 3, "几"));
 }
 
-/* Number, scale, currency, unit; the end is *p. False when it is no figure after all. */
-static bool read_body(const struct scan *sc, size_t from, struct head *h, struct raw *r, size_t *p)
+/* What needs no number or unit behind it: 半年, 百分之八点五. */
+static bool read_special(struct str s, const struct head *h, struct raw *r, size_t *p)
 {
-    struct str s = sc->s;
     struct number n;
-    size_t end;
-    const char *code;
-    bool hundredths = read_hundredths(s, h->number, &n), digits = false;
 
     if (half_year_at(s, h->number)) {
         *r = (struct raw){.number = 0.5, .scale = 1, .factor = 1};
@@ -251,69 +246,105 @@ static bool read_body(const struct scan *sc, size_t from, struct head *h, struct
         *p = h->number + 6;
         return true;
     }
-    if (!hundredths) {
-        digits = number_digits(s, h->number, &n);
-        if (!digits && !number_english(s, h->number, &n) && !number_chinese(s, h->number, &n))
-            return false;
-    }
-    bool chinese = !digits && !hundredths && (unsigned char)s.p[h->number] >= 0x80;
-    *r = (struct raw){.number = n.value, .scale = 1, .factor = 1, .bare = n.bare, .words = n.words};
+    if (!read_hundredths(s, h->number, &n))
+        return false;
+    *r = (struct raw){.number = n.value, .scale = 1, .factor = 0.01};
+    r->f.unit = FIGURE_RATIO;
     r->f.ambiguous = n.ambiguous;
     *p = n.end;
-    bool closed = h->bracket && text_at(s, *p, ")");
-    *p += closed;
+    return true;
+}
+
+static bool read_close(struct str s, const struct head *h, bool closed, size_t *p)
+{
+    if (!h->bracket || closed || !text_at(s, *p, ")"))
+        return closed;
+    *p += 1;
+    return true;
+}
+
+static void read_currency(const struct scan *sc, struct head *h, const struct number *n,
+                          struct raw *r, size_t *p)
+{
+    size_t end;
+    const char *code;
+
+    if (h->has_currency)
+        set_currency(r, h->currency);
+    if (!units_currency_behind(sc->s, skip_blank(sc->s, *p), sc->zh, &end, &code))
+        return;
+    if (!h->has_currency || h->currency[0] == '\0') { /* what stands behind says it better */
+        r->f.ambiguous = n->ambiguous;
+        set_currency(r, code);
+    }
+    h->has_currency = true;
+    *p = end;
+}
+
+static bool read_unit(struct str s, struct raw *r, size_t *p)
+{
+    size_t end;
+    const struct unit_word *u = units_behind(s, *p, &end);
+
+    if (u == NULL)
+        return read_tenths(s, r, p);
+    r->f.unit = u->unit;
+    r->factor = u->factor;
+    *p = end;
+    if (u->unit == FIGURE_YEARS && text_at(s, *p, "半")) { /* 两年半 */
+        r->number += 0.5;
+        *p += 3;
+    }
+    return true;
+}
+
+/* Is what was read a figure, or a word, a year, an id that looks like one? */
+static bool counts(const struct scan *sc, size_t from, const struct head *h, const struct number *n,
+                   bool has_unit, size_t p)
+{
+    struct str s = sc->s;
+    bool chinese = n->words && (unsigned char)s.p[h->number] >= 0x80;
+
+    if (!n->words && p < s.n && unicode_alpha((unsigned char)s.p[p]) && p == n->end)
+        return false; /* "5G", "2nd" */
+    if (chinese && (!chinese_counts(s, n, has_unit) || is_vague(s, from, h->number)))
+        return false;
+    if (chinese && text_at(s, p, "个") && n->value < 2)
+        return false;
+    if (small_word(n, has_unit) || (n->leading0 && !has_unit && n->value != 0))
+        return false;
+    return has_unit || !years_number(sc, from, h->number, n);
+}
+
+/* Number, scale, currency, unit; the end is *p. False when it is no figure after all. */
+static bool read_body(const struct scan *sc, size_t from, struct head *h, struct raw *r, size_t *p)
+{
+    struct str s = sc->s;
+    struct number n;
+    size_t end;
+
+    if (read_special(s, h, r, p))
+        return true;
+    if (!number_digits(s, h->number, &n) && !number_english(s, h->number, &n) &&
+        !number_chinese(s, h->number, &n))
+        return false;
+    *r = (struct raw){.number = n.value, .scale = 1, .factor = 1};
+    r->f.ambiguous = n.ambiguous;
+    *p = n.end;
+    bool closed = read_close(s, h, false, p);
     r->scale = number_scale(s, *p, &end);
     bool scaled = end != *p;
     *p = end;
-    if (scaled && digits) {
-        double more = more_chinese(s, p, r->scale);
-        r->number += more / r->scale;
-    }
-    if (h->has_currency)
-        set_currency(r, h->currency);
-    if (hundredths) {
-        r->f.unit = FIGURE_RATIO;
-        r->factor = 0.01;
-        return true;
-    }
-    if (units_currency_behind(s, skip_blank(s, *p), sc->zh, &end, &code)) {
-        if (!h->has_currency || strcmp(h->currency, "") == 0)
-            r->f.ambiguous = n.ambiguous, set_currency(r, code);
-        h->has_currency = true;
-        *p = end;
-    }
-    if (h->bracket && !closed && text_at(s, *p, ")")) {
-        closed = true;
-        *p += 1;
-    }
-    const struct unit_word *u = h->has_currency ? NULL : units_behind(s, *p, &end);
-    if (u != NULL) {
-        r->f.unit = u->unit;
-        r->factor = u->factor;
-        *p = end;
-        if (u->unit == FIGURE_YEARS && text_at(s, *p, "半")) { /* 两年半 */
-            r->number += 0.5;
-            *p += 3;
-        }
-    }
-    bool has_unit = h->has_currency || u != NULL || scaled || (!digits && read_tenths(s, r, p)) ||
-                    (digits && read_tenths(s, r, p));
-    if (h->bracket && !closed && text_at(s, *p, ")")) { /* (12.5%) */
-        closed = true;
-        *p += 1;
-    }
+    if (scaled && !n.words)
+        r->number += more_chinese(s, p, r->scale) / r->scale;
+    read_currency(sc, h, &n, r, p);
+    closed = read_close(s, h, closed, p);
+    bool has_unit = h->has_currency || read_unit(s, r, p) || scaled;
+    closed = read_close(s, h, closed, p); /* (12.5%) */
     if (h->bracket && !closed)
         return false;
     h->negative = h->negative || h->bracket;
-    if (digits && *p < s.n && unicode_alpha((unsigned char)s.p[*p]) && *p == n.end)
-        return false; /* "5G", "2nd" */
-    if (chinese && (!chinese_counts(s, &n, has_unit) || is_vague(s, from, h->number)))
-        return false;
-    if (chinese && text_at(s, *p, "个") && n.value < 2)
-        return false;
-    if (small_word(&n, has_unit) || (n.leading0 && !has_unit && n.value != 0))
-        return false;
-    return has_unit || !years_number(sc, from, h->number, &n);
+    return counts(sc, from, h, &n, has_unit, *p);
 }
 
 static bool contains_before(struct str s, size_t from, size_t pos, const char *const *words,
