@@ -41,8 +41,8 @@ int documents_add_get(struct pg_batch *b, struct arena *a, const struct uuid *id
                       bool content);
 int documents_read(const struct pg_result *r, int stmt, int row, struct arena *a,
                    const struct keyring *ring, struct document *out, struct err *err) MUST_CHECK;
-/* With its chunks, and with the outbox row that deletes its vectors in the vector store. pg_affected
- * tells whether there was one. */
+/* With its chunks, and with the outbox row that deletes its vectors in the vector store.
+ * pg_affected tells whether there was one. */
 int documents_add_delete(struct pg_batch *b, struct arena *a, struct uuid id);
 
 /* Reading, by the worker. Claim: queued, or reading with an ended lease. PG_SERVICE. */

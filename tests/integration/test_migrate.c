@@ -104,13 +104,14 @@ static void test_migrate__every_table_has_a_tenant_and_forced_row_level_security
                      "'public'::regnamespace AND relkind = 'r' AND relname <> "
                      "'schema_migrations' AND NOT (relrowsecurity AND relforcerowsecurity)"),
         0);
-    assert_int_equal(db_count(db,
-                              "SELECT count(*) FROM pg_class c WHERE relnamespace = "
-                              "'public'::regnamespace AND relkind = 'r' AND relname NOT IN "
-                              "('schema_migrations', 'encryption_keys', 'vector_indexes') AND NOT EXISTS (SELECT "
-                              "FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id' "
-                              "AND attnotnull)"),
-                     0);
+    assert_int_equal(
+        db_count(
+            db, "SELECT count(*) FROM pg_class c WHERE relnamespace = "
+                "'public'::regnamespace AND relkind = 'r' AND relname NOT IN "
+                "('schema_migrations', 'encryption_keys', 'vector_indexes') AND NOT EXISTS (SELECT "
+                "FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id' "
+                "AND attnotnull)"),
+        0);
 }
 
 int main(void)
