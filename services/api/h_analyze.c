@@ -17,6 +17,7 @@
 struct creation {
     enum analyze_form form;
     int status; /* of success */
+    bool task;  /* answered at once, as a task */
     const char *key;
     struct analyze in;
     struct decision row;
@@ -80,7 +81,9 @@ static void deliver(struct req *r, const struct decision *d, bool replayed)
     const char *headers = replayed ? "Idempotent-Replayed: true\r\n" : NULL;
     const char *mode = c->in.mode;
 
-    if (strcmp(mode, "stream") == 0)
+    if (c->task)
+        reply_task(r, d, headers);
+    else if (strcmp(mode, "stream") == 0)
         stream_decision(r, d, headers);
     else if (strcmp(mode, "async") == 0)
         reply_accepted(r, d, headers);
@@ -268,7 +271,7 @@ static void look_up(struct req *r)
         req_pg(r, b, looked_up);
 }
 
-static void create(struct req *r, enum analyze_form form, int status)
+static void create_as(struct req *r, enum analyze_form form, int status, bool task)
 {
     struct creation *c = arena_new_of(r->arena, struct creation);
     struct analyze_limits limits = limits_of(r);
@@ -276,6 +279,7 @@ static void create(struct req *r, enum analyze_form form, int status)
 
     c->form = form;
     c->status = status;
+    c->task = task;
     r->state = c;
     if (!read_idempotency_key(r, &c->key))
         return;
@@ -284,6 +288,16 @@ static void create(struct req *r, enum analyze_form form, int status)
         return;
     }
     look_up(r);
+}
+
+static void create(struct req *r, enum analyze_form form, int status)
+{
+    create_as(r, form, status, false);
+}
+
+void h_analysis_start(struct req *r)
+{
+    create_as(r, FORM_LONG, 202, true);
 }
 
 void h_decision_analyze(struct req *r)

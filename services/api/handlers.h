@@ -9,6 +9,11 @@ void h_analyze(struct req *r);
 void h_decision_investment(struct req *r);
 void h_decision_risk(struct req *r);
 void h_decision_strategy(struct req *r);
+void h_analysis_start(struct req *r);
+/* h_analysis.c */
+void h_analysis_status(struct req *r);
+void h_analysis_cancel(struct req *r);
+void h_stats(struct req *r);
 /* h_decisions.c */
 void h_decision_list(struct req *r);
 void h_decision_get(struct req *r);
@@ -35,6 +40,9 @@ void h_metrics(struct req *r);
 void h_openapi(struct req *r);
 void h_docs(struct req *r);
 
+/* 202 for a decision that is called a task. */
+struct decision;
+void reply_task(struct req *r, const struct decision *d, const char *headers);
 void reply_fault(struct req *r, const struct fault *f);
 /* The header Idempotency-Key, or NULL; false when it broke its rule and was answered. */
 bool read_idempotency_key(struct req *r, const char **out);

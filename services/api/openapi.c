@@ -183,7 +183,7 @@ static void add_responses(struct arena *a, cJSON *op, const struct route *row)
     bool analyze = row->rate == RATE_ANALYZE;
 
     add_success(a, responses, row, row->status);
-    if (analyze) {
+    if (analyze && row->status != 202) {
         add_success(a, responses, row, 202);
         add_stream(a, responses);
     }
