@@ -148,6 +148,9 @@ static void finish_context_fact(struct walk *w, struct fact *k, struct str value
     classify(s, k, label, label.n);
     if (k->measure == M_NONE)
         classify(s, k, value, k->f.start);
+    if (k->measure == M_NONE && k->f.unit == FIGURE_NUMBER && k->f.value >= 10 &&
+        (str_find(label, STR("per year")) >= 0 || str_find(label, STR("a year")) >= 0))
+        k->measure = M_QUANTITY; /* "meals per year" */
     k->sunk = k->sunk || lex_has(LEX_SUNK, both);
     bool others;
     k->options = options_named(s, both, &others);
@@ -235,6 +238,19 @@ static bool add_range(struct walk *w, const cJSON *node)
     return true;
 }
 
+/* "lease" and "lease rate" are "lease rate". */
+static const char *joined(struct arena *a, const char *label, const char *words)
+{
+    const char *last = strrchr(label, ' ');
+    size_t n;
+
+    last = last == NULL ? label : last + 1;
+    n = strlen(last);
+    if (strncmp(words, last, n) == 0 && (words[n] == ' ' || words[n] == '\0'))
+        return arena_printf(a, "%.*s%s", (int)(last - label), label, words);
+    return arena_printf(a, "%s %s", label, words);
+}
+
 static void walk_child(struct walk *w, const cJSON *child, const char *key, int depth)
 {
     size_t n = strlen(w->path);
@@ -242,7 +258,7 @@ static void walk_child(struct walk *w, const cJSON *child, const char *key, int 
     const char *words = key_words(w->s->a, key);
 
     snprintf(w->path + n, sizeof(w->path) - n, "/%s", key);
-    w->label = label[0] == '\0' ? words : arena_printf(w->s->a, "%s %s", label, words);
+    w->label = label[0] == '\0' ? words : joined(w->s->a, label, words);
     walk_node(w, child, depth + 1);
     w->path[n] = '\0';
     w->label = label;

@@ -46,6 +46,8 @@ static struct column read_column(struct arena *a, struct str head, const struct 
                                       "code", "sku", "ref", "phone"};
     static const char *const money[] = {"price", "cost", "quote",  "fee", "价",
                                         "费",    "报价", "amount", "金额"};
+    static const char *const fixed[] = {"setup",   "set-up", "fee",     "deposit", "once",
+                                        "tooling", "fixed",  "minimum", "安装费",  "押金"};
     static const char *const basis[] = {"basis", "计价单位", "计价方式"};
     static const char *const counts[] = {"customers",      "customers_start",
                                          "customers_lost", "headcount",
@@ -75,7 +77,8 @@ static struct column read_column(struct arena *a, struct str head, const struct 
         c.period[0] == '\0' && c.year < 0 &&
         (has_word(a, head, dates, ARRAY_LEN(dates)) || has_word(a, head, ids, ARRAY_LEN(ids))) &&
         c.unit.currency[0] == '\0' && c.unit.duration == 0;
-    c.money = has_word(a, head, money, ARRAY_LEN(money)) || c.unit.currency[0] != '\0';
+    c.money = (has_word(a, head, money, ARRAY_LEN(money)) || c.unit.currency[0] != '\0') &&
+              !has_word(a, head, fixed, ARRAY_LEN(fixed));
     c.basis = has_word(a, head, basis, ARRAY_LEN(basis)) || str_ieq(head, STR("per")) ||
               str_ieq(head, STR("price_basis")) || str_ieq(head, STR("unit_basis")) ||
               str_ieq(head, STR("unit"));

@@ -119,7 +119,8 @@ static int sole_action(const struct study *s)
 
     for (int i = 0; i < s->options_count; i++) {
         enum option_kind k = s->options[i].kind;
-        if (!s->options[i].given || k == OPTION_DO_NOTHING || k == OPTION_DELAY)
+        bool leaves = lex_has(LEX_EXIT, str_of(s->options[i].name));
+        if (!s->options[i].given || k == OPTION_DO_NOTHING || k == OPTION_DELAY || leaves)
             continue;
         if (found >= 0)
             return -1;
@@ -154,12 +155,20 @@ static bool falls_to(const struct study *s, const struct fact *k, int i)
     return sole_action(s) == i;
 }
 
+/* What an option earns in a year flows in, when the context says it of the option. */
+static enum cash_class class_of(const struct fact *k)
+{
+    bool earned = k->measure == M_PROFIT || k->measure == M_REVENUE || k->measure == M_EBITDA;
+
+    return earned && k->origin == FROM_CONTEXT && is_recurring(k) ? CASH_IN
+                                                                  : measures[k->measure].cash;
+}
+
 static bool is_cash_fact(const struct study *s, const struct fact *k)
 {
-    return measures[k->measure].cash != CASH_NONE && measures[k->measure].cash != CASH_TERMINAL &&
-           is_money(s, k) && !k->sunk && !k->total && !k->beaten && !k->f.per_unit &&
-           !k->allocated && !k->stays && (k->attribute || (k->table < 0 && k->row < 0)) &&
-           k->origin != FROM_QUERY;
+    return class_of(k) != CASH_NONE && class_of(k) != CASH_TERMINAL && is_money(s, k) && !k->sunk &&
+           !k->total && !k->beaten && !k->f.per_unit && !k->allocated && !k->stays &&
+           (k->attribute || (k->table < 0 && k->row < 0)) && k->origin != FROM_QUERY;
 }
 
 static void set_time(struct cash_item *item, const struct fact *k)
@@ -185,6 +194,10 @@ static bool pays_half_later(const struct study *s, const struct fact *k)
 {
     if (lex_has(LEX_HALF_NOW, k->quote))
         return true;
+    for (int i = 0; i < s->facts_count; i++) /* an older figure for the same gives the terms */
+        if (s->facts[i].beaten && s->facts[i].measure == k->measure &&
+            s->facts[i].options == k->options && lex_has(LEX_HALF_NOW, s->facts[i].quote))
+            return true;
     return k->origin >= 0 && k->table >= 0 &&
            lex_has(LEX_HALF_NOW, s->sources[k->origin].segs.tables[k->table].note);
 }
@@ -195,7 +208,7 @@ static void add_fact_items(struct study *s, int i)
 
     for (int n = 0; n < s->facts_count; n++) {
         const struct fact *k = &s->facts[n];
-        enum cash_class class = measures[k->measure].cash;
+        enum cash_class class = class_of(k);
         bool once = !is_recurring(k) && k->f.year_to <= k->f.year_from;
 
         if (!is_cash_fact(s, k) || !falls_to(s, k, i) || k->f.value == 0)
@@ -338,17 +351,18 @@ static void read_terminal(struct study *s, int i)
         const struct fact *k = &s->facts[n];
         size_t at;
 
-        if (k->measure != M_TERMINAL || c->series_years < 1 || k->origin == FROM_QUERY)
+        if (k->measure != M_TERMINAL || k->origin == FROM_QUERY)
             continue;
         if (k->options != 0 ? (k->options & (1u << i)) == 0 : k->origin >= 0 && sole_action(s) != i)
             continue;
         bool multiple = k->f.unit == FIGURE_MULTIPLE ||
                         (k->f.unit == FIGURE_NUMBER && k->f.value <= 50 &&
                          measure_of(k->text, k->f.end, &at) != M_NONE && k->origin == FROM_CONTEXT);
-        if (multiple) {
+        if (multiple && c->series_years >= 1) {
             c->terminal = k->f.value * c->series[c->series_years];
             c->terminal_multiple = k->f.value;
-        } else if (is_money(s, k) || k->table < 0) {
+        } else if (!multiple && (is_money(s, k) || k->table < 0) &&
+                   (k->f.year_from > 0 || c->series_years >= 1)) {
             struct cash_item *item =
                 add_item(c, tr(s, "terminal value", "终值"), "terminal_value", k->f.value, 1, n);
             if (item != NULL)
@@ -413,6 +427,9 @@ static void set_horizon(struct study *s, int i)
 {
     struct cash *c = &s->options[i].cash;
     int years = horizon_of(s, i, false), last = MAX(c->series_years, 0);
+
+    if (years == 0)
+        years = s->options[i].years;
 
     for (int k = 0; k < c->count; k++)
         last = MAX(last, c->items[k].to);

@@ -42,6 +42,8 @@ enum lex {
     LEX_BUY_IN,
     LEX_IF_NOT,
     LEX_CONCENTRATED,
+    LEX_PREPARED,
+    LEX_ONE_YEAR,
     LEX_LOSS,
     LEX_TIMELINE,
     LEX_EXIT,

@@ -30,7 +30,7 @@ static const char *const stop_words[] = {
 };
 
 static const char *const sameness[][8] = {
-    {"finish", "complet", "continu", "completion"},
+    {"finish", "complet", "continu", "completion", "remain"},
     {"acquir", "acquisition", "takeover", "purchas"},
     {"build", "built", "greenfield", "construct", "construction"},
     {"mak", "made", "manufactur", "produc", "inhous"},
@@ -240,7 +240,12 @@ static void read_name(struct study *s, struct option *o)
             o->share = f[i].value;
         else if (f[i].unit == FIGURE_CURRENCY && isnan(o->amount))
             o->amount = f[i].value;
+        else if (f[i].unit == FIGURE_YEARS && f[i].value >= 1 && f[i].value < 40 &&
+                 o->kind == OPTION_DELAY)
+            o->years = (int)f[i].value;
     }
+    if (o->kind == OPTION_DELAY && (lex_has(LEX_ONE_YEAR, name)))
+        o->years = 1;
 }
 
 static void add_option(struct study *s, const char *name, bool given)

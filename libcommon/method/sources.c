@@ -4,7 +4,7 @@
 #include "libcommon/base/compat.h"
 #include "libcommon/method/study.h"
 
-#define HEAD_BYTES 400
+#define HEAD_BYTES 300
 #define CHUNK_MAX (256u << 10)
 #define MATERIAL_MAX (512u << 10)
 
@@ -36,7 +36,8 @@ static enum source_rank rank_of(const struct source *src, struct str first, stru
         if (lex_has(voices[i].words, first))
             return voices[i].rank;
     for (size_t i = 0; i < 3; i++)
-        if (lex_has(voices[i].words, opening))
+        if (lex_has(voices[i].words, opening) &&
+            (voices[i].rank != RANK_SELLER || lex_has(LEX_PREPARED, opening)))
             return voices[i].rank;
     return only_table(src) ? RANK_AUDITED : RANK_OWN;
 }

@@ -64,6 +64,7 @@ struct option {
     bool buys_in;   /* buys goods or services from outside */
     double share;   /* "Buy 30%": 0.3; NAN */
     double amount;  /* a sum in its own name; NAN */
+    int years;      /* "Mothball for a year": 1; 0 */
     double change;  /* "Raise 10%": 0.1, "Cut 5%": -0.05; NAN */
     int part_of[2]; /* OPTION_HYBRID: the two that it mixes, -1 unknown */
     struct cash cash;
@@ -131,7 +132,7 @@ struct measure_row {
     const char *id;
     enum cash_class cash;
     const char *en, *zh; /* for texts */
-    const char *words[24];
+    const char *words[32];
 };
 extern const struct measure_row measures[M__MAX];
 
