@@ -11,7 +11,8 @@ is started again, and the checker reads PostgreSQL as its superuser, without any
   * every chain verifies: hashes recomputed from ids, digests and seq; digests from the payloads through the API;
   * an idempotency key names one decision, whatever was answered and however often it was asked;
   * nothing was decided that nobody asked for, and no decision ended twice in the outbox;
-  * jobs behind decisions ended once, and no lease is left.
+  * no job and no decision was had by two at once, none was claimed twice with one fencing number, none left a
+    terminal state (triggers in PostgreSQL see each change), and no job is open behind a decision that ended.
 """
 import argparse
 import collections
@@ -36,6 +37,28 @@ from conftest import Stack  # noqa: E402
 from model import Model  # noqa: E402
 import trail  # noqa: E402
 
+# Rows are watched from inside PostgreSQL: nobody may take what another still has, nothing ends twice.
+WATCH = """
+CREATE TABLE chaos_claims (what text, id uuid, epoch bigint, owner text, fault text);
+CREATE FUNCTION chaos_watch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE fault text; id uuid := (to_jsonb(NEW)->>TG_ARGV[0])::uuid;
+BEGIN
+    IF OLD.status NOT IN ('pending', 'running', 'waiting_input') AND NEW.status <> OLD.status THEN
+        fault := format('%s after %s', NEW.status, OLD.status);
+    ELSIF NEW.lease_epoch < OLD.lease_epoch THEN
+        fault := format('epoch %s after %s', NEW.lease_epoch, OLD.lease_epoch);
+    ELSIF NEW.lease_epoch > OLD.lease_epoch AND OLD.lease_owner IS NOT NULL AND NEW.lease_owner <> OLD.lease_owner
+        AND OLD.lease_until > clock_timestamp() THEN
+        fault := format('%s took it from %s before %s', NEW.lease_owner, OLD.lease_owner, OLD.lease_until);
+    END IF;
+    IF fault IS NOT NULL OR NEW.lease_epoch <> OLD.lease_epoch THEN
+        INSERT INTO chaos_claims VALUES (TG_TABLE_NAME, id, NEW.lease_epoch, NEW.lease_owner, fault);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chaos_jobs AFTER UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION chaos_watch('job_id');
+CREATE TRIGGER chaos_decisions AFTER UPDATE ON decisions FOR EACH ROW EXECUTE FUNCTION chaos_watch('decision_id');
+"""
 TERMINAL = ("completed", "failed", "cancelled")
 NAMES = ("api-1", "agent-1", "agent-2", "worker-1", "worker-2")
 MONTE_CARLO = {"inputs": [{"name": "x", "distribution": {"type": "normal", "mean": 1, "sd": 1}}],
@@ -149,7 +172,7 @@ class Storm(threading.Thread):
                                                      self.postgres_restart, self.postgres_kill, self.freeze]
         try:
             while time.monotonic() < end and not self.over.is_set():
-                time.sleep(self.rng.uniform(0.3, 2.0))
+                time.sleep(self.rng.uniform(0.1, 1.0))
                 self.rng.choice(blows)()
         except Exception as e:  # the main thread tells
             self.failure = e
@@ -323,6 +346,11 @@ class Checker:
         for r in self.stack.sql("SELECT j.job_id, j.status, d.status FROM jobs j JOIN decisions d USING (decision_id) "
                                 "WHERE j.status IN ('pending', 'running') AND d.status = 'completed'"):
             self.fault(f"job {r} is open behind a decision that ended")
+        for r in self.stack.sql("SELECT * FROM chaos_claims WHERE fault IS NOT NULL"):
+            self.fault(f"two had it at once: {r}")
+        for r in self.stack.sql("SELECT what, id, epoch, count(*) FROM chaos_claims GROUP BY 1, 2, 3 "
+                                "HAVING count(*) > 1"):
+            self.fault(f"claimed twice with one fencing number: {r}")
         for r in self.stack.sql("SELECT decision_id, action_id, count(*) FROM jobs GROUP BY 1, 2 HAVING count(*) > 1"):
             self.fault(f"more than one job for an action: {r}")
 
@@ -341,6 +369,7 @@ def storm(options, model):
     model.script(delay=0.3, steps=SCRIPT)
     stack = Stack(model.settings(**SETTINGS), agents=2, workers=2)
     try:
+        stack.sql(WATCH)
         book, rng = Book(), random.Random(f"{options.seed} pauses")
         asker = Asker(stack, book, options.seed, options.decisions)
         blows = Storm(stack, options.seed, options.seconds)
@@ -360,9 +389,10 @@ def storm(options, model):
         faults = Checker(stack, book).run(left)
         ends = collections.Counter(r[0] for r in stack.sql("SELECT status FROM decisions"))
         resumed = stack.sql("SELECT count(*) FROM decision_trails WHERE type = 'resume'")[0][0]
+        claims = dict(stack.sql("SELECT what, count(*) FROM chaos_claims GROUP BY 1"))
         print(f"seed {options.seed}: {options.decisions} questions, answers {dict(book.statuses)}, "
               f"{len(book.acknowledged)} acknowledged, {len(book.keys)} keys; ends {dict(ends)}, "
-              f"{resumed} resumptions; {sum(blows.blows.values())} blows {dict(blows.blows)}")
+              f"{resumed} resumptions, claims {claims}; {sum(blows.blows.values())} blows {dict(blows.blows)}")
         if faults and options.keep:
             print(f"kept: {stack.dir}")
             input("Enter ends the stack ")
