@@ -5,6 +5,7 @@
 #include "services/api/audit.h"
 #include "services/api/decision_json.h"
 #include "services/api/hint.h"
+#include "services/api/report.h"
 
 /* --- one row
  * --- */
@@ -14,6 +15,7 @@ struct one {
     struct decision d;
     unsigned perm; /* what others than the owner need; 0: reading */
     void (*then)(struct req *r);
+    bool html; /* the report's format */
     /* feedback */
     int rating;
     const char *comment, *outcome, *outcome_note;
@@ -76,6 +78,48 @@ static void answer_one(struct req *r)
 void h_decision_get(struct req *r)
 {
     with_decision(r, arena_new_of(r->arena, struct one), 0, answer_one);
+}
+
+/* --- report --- */
+
+#define REPORT_MAX (8 * 1024 * 1024)
+
+static void answer_report(struct req *r)
+{
+    struct one *one = r->state;
+    struct str text = json_print(r->arena, decision_json(r->arena, &one->d, true));
+    cJSON *tree = NULL;
+    struct buf b;
+    struct err err;
+
+    /* Printed and read again: the object holds raw parts, the report walks a tree. */
+    if (json_parse(r->arena, text, JSON_DEPTH_MAX, &tree, &err) != 0) {
+        reply_err(r, &err);
+        return;
+    }
+    buf_init(&b, REPORT_MAX);
+    report_write(tree, one->html ? REPORT_HTML : REPORT_MARKDOWN, &b);
+    reply_raw(r, 200, one->html ? "text/html; charset=utf-8" : "text/markdown; charset=utf-8",
+              arena_str(r->arena, buf_view(&b)));
+    buf_done(&b);
+}
+
+void h_decision_report(struct req *r)
+{
+    struct one *one = arena_new_of(r->arena, struct one);
+    bool bad = false;
+    const char *format = req_param(r, "format", &bad);
+
+    if (bad)
+        return;
+    if (format != NULL && !word_in(format, "md|html|json")) {
+        reply_error(r, API_VALIDATION_ERROR, "format", "not_allowed",
+                    "format must be one of md, html, json");
+        return;
+    }
+    one->html = format != NULL && strcmp(format, "html") == 0;
+    with_decision(r, one, 0,
+                  format != NULL && strcmp(format, "json") == 0 ? answer_one : answer_report);
 }
 
 /* --- delete

@@ -17,6 +17,7 @@ void h_stats(struct req *r);
 /* h_decisions.c */
 void h_decision_list(struct req *r);
 void h_decision_get(struct req *r);
+void h_decision_report(struct req *r);
 void h_decision_delete(struct req *r);
 void h_decision_cancel(struct req *r);
 void h_decision_feedback(struct req *r);

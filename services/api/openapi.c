@@ -46,6 +46,8 @@ static const struct {
      "Results at most"},
     {"type", "{\"type\":\"string\"}", "Only documents of this type"},
     {"source", "{\"type\":\"string\"}", "Only documents of this source"},
+    {"format", "{\"type\":\"string\",\"enum\":[\"md\",\"html\",\"json\"],\"default\":\"md\"}",
+     "Markdown, a page, or the decision object"},
     {"category",
      "{\"type\":\"string\",\"enum\":[\"data\",\"decision\",\"knowledge\",\"integration\","
      "\"system\"]}",
@@ -113,8 +115,10 @@ static const char *media_of(const struct route *row)
 {
     static const struct {
         const char *schema, *media;
-    } rows[] = {
-        {"EventStream", "text/event-stream"}, {"Text", "text/plain"}, {"Html", "text/html"}};
+    } rows[] = {{"EventStream", "text/event-stream"},
+                {"Text", "text/plain"},
+                {"Report", "text/markdown"},
+                {"Html", "text/html"}};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strcmp(rows[i].schema, row->response_schema) == 0)
@@ -177,6 +181,15 @@ static void add_stream(struct arena *a, cJSON *responses)
             "EventStream");
 }
 
+/* The report has further formats. */
+static void add_report(struct arena *a, cJSON *responses)
+{
+    cJSON *content = json_get(json_get(responses, "200"), "content");
+
+    add_ref(a, json_add_obj(content, "text/html"), "schema", "Html");
+    add_ref(a, json_add_obj(content, "application/json"), "schema", "Json");
+}
+
 static void add_responses(struct arena *a, cJSON *op, const struct route *row)
 {
     cJSON *responses = json_add_obj(op, "responses");
@@ -189,6 +202,8 @@ static void add_responses(struct arena *a, cJSON *op, const struct route *row)
     }
     if (strcmp(row->pattern, "/api/v1/knowledge/documents") == 0)
         add_success(a, responses, row, 200);
+    if (row->response_schema != NULL && strcmp(row->response_schema, "Report") == 0)
+        add_report(a, responses);
     if (strcmp(row->pattern, "/ready") == 0)
         add_error(a, responses, 503, "Not ready");
     if (row->flags & ROUTE_PUBLIC)

@@ -33,14 +33,21 @@ void item_add_uuid(cJSON *obj, const char *key, struct uuid u)
 
 /* --- headers --- */
 
+/* Pages have no scripts and load nothing. */
+#define PAGE_POLICY                                                              \
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n" \
+    "X-Content-Type-Options: nosniff\r\n"
+
 static const char *header_lines(struct req *r, const char *type, const char *cache,
                                 const char *more)
 {
-    return arena_printf(r->arena, "X-Request-ID: %s\r\n%s%s%s%s%s%s%.*s%s", r->id,
-                        type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
-                        type == NULL ? "" : "\r\n", cache, gate_cors(r),
-                        arena_printf(r->arena, "traceparent: %s\r\n", r->traceparent),
-                        STR_ARG(r->rate_headers), more == NULL ? "" : more);
+    bool page = type != NULL && str_starts(str_of(type), STR("text/html"));
+
+    return arena_printf(
+        r->arena, "X-Request-ID: %s\r\n%s%s%s%s%s%s%s%.*s%s", r->id, page ? PAGE_POLICY : "",
+        type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type, type == NULL ? "" : "\r\n",
+        cache, gate_cors(r), arena_printf(r->arena, "traceparent: %s\r\n", r->traceparent),
+        STR_ARG(r->rate_headers), more == NULL ? "" : more);
 }
 
 #define NO_STORE "Cache-Control: no-store\r\n"

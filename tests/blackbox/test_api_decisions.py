@@ -240,6 +240,38 @@ def test_proof_is_true_or_false(c, done):
     assert (a.status, a.code, a.json["error"]["details"]["field"]) == (422, "VALIDATION_ERROR", "proof")
 
 
+# --- the report
+
+def test_the_report_names_the_choice_and_its_sources(c):
+    word = f"Lyon{uuid.uuid4().hex[:8]}"
+    d = c.post("/api/v1/knowledge/documents", {"title": "Rent", "content": f"The {word} warehouse costs 750000 a year."})
+    c.get(f"/api/v1/knowledge/documents/{d.data['id']}?wait=30")
+    a = c.decide({"query": f"Should we rent the {word} warehouse | or <b>not</b>?", "options": ["Rent it", "Do not"],
+                  "documents": [d.data["id"]]})
+    assert a.status == 201, a.body
+    path = ONE + a.data["decision_id"] + "/report"
+    md = c.get(path)
+    assert md.status == 200 and md.headers["Content-Type"].startswith("text/markdown")
+    text = md.body.decode()
+    assert a.data["recommendation"]["option"] in text and "## Sources" in text and "costs 750000 a year" in text
+    assert "\\| or \\<b\\>not" in text
+    html = c.get(path + "?format=html")
+    assert html.headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in html.headers["Content-Security-Policy"]
+    assert b"&lt;b&gt;not&lt;/b&gt;" in html.body and b"<b>" not in html.body and b"costs 750000 a year" in html.body
+    assert c.get(path + "?format=json").data == c.get(ONE + a.data["decision_id"]).data
+    bad = c.get(path + "?format=pdf")
+    assert (bad.status, bad.code) == (422, "VALIDATION_ERROR")
+    assert c.get(path, headers={"If-None-Match": md.headers["ETag"]}).status == 304
+    assert api.client(api.new_key("analyst", "--rate", "none")["key"]).get(path).status == 404
+
+
+def test_an_unfinished_decision_has_a_short_report(c):
+    i = api.start(c)
+    assert c.get(ONE + i + "/report").status == 200
+    api.ended(c, i)
+
+
 # --- cancel and delete
 
 def test_an_ended_decision_cannot_be_cancelled(c, done):
