@@ -1,6 +1,7 @@
 """A corpus of 2,080 passages, English and Chinese, made here, and 200 questions whose answers are known. Each passage
-tells one thing of one company. A question asks for it in other words than the passage uses; every fourth has an exact
-code in it. So full text knows the company but not the matter, vectors the matter but not always the company."""
+tells one thing of one company. Three of four questions name the company and ask in other words than the passage uses:
+full text knows the company but not the matter, vectors the matter but not always the company. Every fourth names a
+contract, licence or ticket by its code alone, as people do who have one at hand."""
 import random
 
 NAMES_EN = ["Borealis Metals", "Cantor Foods", "Delphi Marine", "Elmwood Dairy", "Farrow Textiles", "Granite Bank",
@@ -34,7 +35,7 @@ TOPICS_EN = [
     ("{n} cut its carbon emissions by {a} percent by switching kilns to electricity.",
      "By how much did {n} lower its greenhouse gases?"),
     ("Under contract {c} {n} delivers {b} tonnes a quarter at a fixed price.",
-     "What does agreement {c} oblige {n} to supply?"),
+     "What has to be supplied under agreement {c}?"),
     ("The largest client of {n} buys {a} percent of everything it sells.",
      "How dependent is {n} on a single buyer?"),
     ("{n} moves its head office to a smaller building and saves {b} thousand in rent a year.",
@@ -48,7 +49,7 @@ TOPICS_EN = [
     ("{n} trains {b} apprentices a year; {a} percent of them stay.",
      "How many young trainees remain with {n}?"),
     ("Licence {c} lets {n} export to {a} countries until it expires.",
-     "To how many nations may {n} sell abroad under permit {c}?"),
+     "How many nations may be sold to under permit {c}?"),
     ("Fire destroyed a laboratory of {n}; insurance covers {a} percent of the {b} million loss.",
      "What share of the blaze damage does {n} get reimbursed?"),
     ("{n} replaced its ordering software; for {a} weeks every {b}th order was shipped twice.",
@@ -60,7 +61,7 @@ TOPICS_EN = [
     ("A drought raised the water bill of {n} by {a} percent; it now reuses {b} percent of it.",
      "How does {n} cope with scarce water?"),
     ("Ticket {c} of {n} says that a pump failed after {b} hours of use.",
-     "What broke according to ticket {c} at {n}?"),
+     "What broke according to ticket {c}?"),
     ("{n} gives its managers shares worth {b} thousand when they stay {a} years.",
      "How does {n} keep its executives from leaving?"),
     ("Tests showed that a filter of {n} removes {a} percent of lead from drinking water.",
@@ -105,20 +106,20 @@ TOPICS_ZH = [
     ("{n}专利官司败诉，须赔偿{b}千元。", "法院判{n}付多少钱？"),
     ("黑客窃取了{n}的客户名单，涉及{b}千条记录。", "{n}的数据泄露波及多少人？"),
     ("{n}改用电窑，碳排放下降{a}%。", "{n}的温室气体减少了几成？"),
-    ("按合同{c}，{n}每季度以固定价格交付{b}吨。", "协议{c}规定{n}供应什么？"),
+    ("按合同{c}，{n}每季度以固定价格交付{b}吨。", "协议{c}规定供应什么？"),
     ("{n}最大的客户占其销售额的{a}%。", "{n}对单一买家的依赖有多大？"),
     ("{n}把总部迁到较小的楼里，每年省下租金{b}千元。", "{n}搬家一年能节约多少？"),
     ("竞争对手在{n}附近开了{a}家店，{n}随后降价{b}%。", "面对新对手{n}怎么应对？"),
     ("{n}平均{b}天后才付款给供应商，比约定晚{a}天。", "{n}拖欠货款多长时间？"),
     ("{n}的养老金计划缺口为{b}百万元，需补缴{a}年。", "{n}退休基金还差多少？"),
     ("{n}每年培训{b}名学徒，其中{a}%留任。", "{n}的年轻学员有多少没走？"),
-    ("许可证{c}允许{n}在到期前向{a}个国家出口。", "凭执照{c}，{n}可以卖到几个国外市场？"),
+    ("许可证{c}允许{n}在到期前向{a}个国家出口。", "凭执照{c}可以卖到几个国外市场？"),
     ("大火烧毁{n}的一间实验室，保险赔付{b}百万元损失的{a}%。", "{n}火灾损失能报销几成？"),
     ("{n}更换订货软件后，有{a}周每第{b}单重复发货。", "{n}换系统时出了什么错？"),
     ("{n}董事会以价低为由拒绝了{b}百万元的收购。", "有人出什么价想买下{n}？"),
     ("{n}拥有{a}项涂层专利，每年许可收入{b}千元。", "{n}靠知识产权赚多少？"),
     ("干旱使{n}的水费上涨{a}%，现在回用{b}%的水。", "{n}怎样应付缺水？"),
-    ("{n}的工单{c}写明一台泵用了{b}小时后损坏。", "工单{c}说{n}什么设备坏了？"),
+    ("{n}的工单{c}写明一台泵用了{b}小时后损坏。", "工单{c}说什么设备坏了？"),
     ("{n}的经理任满{a}年可得价值{b}千元的股票。", "{n}用什么办法留住高管？"),
     ("测试表明{n}的滤芯能除去饮用水中{a}%的铅。", "{n}的净化产品效果如何？"),
     ("{n}关闭{a}个小镇网点，把{b}名柜员调到呼叫中心。", "{n}关店后员工去了哪里？"),
