@@ -7,6 +7,7 @@
 #include "libcommon/base/buf.h"
 #include "libcommon/base/log.h"
 #include "libcommon/io/health.h"
+#include "libcommon/io/reload.h"
 #include "services/agent/app.h"
 #include "services/agent/prompts.h"
 
@@ -48,12 +49,10 @@ static const struct {
 
 static void on_signal(int signo, void *arg UNUSED)
 {
-    bool changed = false;
     struct err err;
 
     if (signo == SIGHUP) {
-        if (cfg_reload(settings_rows, settings_count, CFG_AGENT, &app.settings, &changed, &err) < 0)
-            log_error("settings not read again", LOG_S("error", err.msg));
+        reload_settings(&app.settings, CFG_AGENT, app.pg);
         if (prompts_reload(app.prompts, &err) < 0)
             log_error("prompts not read again", LOG_S("error", err.msg));
         return;

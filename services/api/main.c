@@ -4,6 +4,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/settings.h"
 #include "libcommon/io/health.h"
+#include "libcommon/io/reload.h"
 #include "services/api/app.h"
 #include "services/api/commands.h"
 #include "services/api/migrate.h"
@@ -110,20 +111,13 @@ static const struct {
 
 static void on_signal(int signo, void *arg UNUSED)
 {
-    enum log_level level;
-    bool changed = false;
-    struct err err;
-
-    if (signo != SIGHUP) {
-        if (app.draining)
-            loop_stop(app.loop);
-        app_drain(&app);
+    if (signo == SIGHUP) {
+        reload_settings(&set, CFG_API, app.pg);
         return;
     }
-    if (cfg_reload(settings_rows, settings_count, CFG_API, &set, &changed, &err) != 0)
-        log_error("settings not read again", LOG_S("error", err.msg));
-    else if (log_level_parse(str_of(set.log_level), &level) == 0)
-        log_set_level(level);
+    if (app.draining)
+        loop_stop(app.loop);
+    app_drain(&app);
 }
 
 static int serve(void)

@@ -4,6 +4,7 @@
 #include "libcommon/base/buf.h"
 #include "libcommon/base/log.h"
 #include "libcommon/io/health.h"
+#include "libcommon/io/reload.h"
 #include "services/worker/app.h"
 #include "services/worker/indexer.h"
 #include "services/worker/task_outbox.h"
@@ -102,14 +103,9 @@ static const struct {
 
 static void on_signal(int signo, void *arg)
 {
-    bool changed = false;
-    struct err err;
-
     (void)arg;
     if (signo == SIGHUP) {
-        if (cfg_reload(settings_rows, settings_count, CFG_WORKER, &worker.settings, &changed,
-                       &err) < 0)
-            log_error("settings not read again", LOG_S("error", err.msg));
+        reload_settings(&worker.settings, CFG_WORKER, worker.pg);
         return;
     }
     if (worker.draining)
