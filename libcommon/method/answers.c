@@ -57,13 +57,13 @@ int answer_of(const struct analysis *an, const char *id)
 /* The value of a driver in the base case. */
 static double driver_now(const struct cash *c, const char *variable)
 {
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->items[i].variable, variable) == 0)
+            return c->items[i].upside ? 0 : c->items[i].value;
     if (strcmp(variable, "cash_flow_level") == 0)
         return 1;
     if (strcmp(variable, "outlay") == 0)
         return -c->series[0] * c->series_share;
-    for (int i = 0; i < c->count; i++)
-        if (strcmp(c->items[i].variable, variable) == 0)
-            return c->items[i].upside ? 0 : c->items[i].value;
     return NAN;
 }
 

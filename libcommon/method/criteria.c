@@ -310,7 +310,7 @@ static bool score_by_evidence(struct analysis *an, int option, int c)
             struct str t = {s->sources[i].n.text.p + seg->start, seg->end - seg->start};
             int turned_plus = 0, turned_minus = 0;
 
-            if (seg->kind != SEGMENT_SENTENCE || lex_has(LEX_INSTRUCTION, t) ||
+            if (seg->kind != SEGMENT_SENTENCE || lex_instructs(t) ||
                 !option_owns(&s->options[option], t) || !criterion_in(&an->criteria[c], t))
                 continue;
             found++;

@@ -126,6 +126,18 @@ static void classify(struct study *s, struct fact *k, struct str label, size_t n
     (void)s;
 }
 
+/* "savings after migration" are savings: what stands behind the small word says of what. */
+static struct str head_of_label(struct str label)
+{
+    static const char *const small[] = {"after", "if", "when", "from", "for", "of"};
+
+    for (size_t p = 1; p < label.n; p++)
+        for (size_t i = 0; i < ARRAY_LEN(small); i++)
+            if (label.p[p - 1] == ' ' && lex_match(small[i], label, p) > 0)
+                return (struct str){label.p, p - 1};
+    return label;
+}
+
 struct walk {
     struct study *s;
     char path[512];
@@ -145,7 +157,14 @@ static void finish_context_fact(struct walk *w, struct fact *k, struct str value
     k->label = w->label;
     k->text = k->quote = value;
     apply_label(s, &k->f, label);
+    struct str head = head_of_label(label);
+    size_t at;
     classify(s, k, label, label.n);
+    enum measure by_head = measure_of(head, head.n, &at);
+    if (by_head != M_NONE) {
+        k->measure = by_head;
+        k->sunk = k->measure == M_SPENT;
+    }
     if (k->measure == M_NONE)
         classify(s, k, value, k->f.start);
     if (k->measure == M_NONE && k->f.unit == FIGURE_NUMBER && k->f.value >= 10 &&

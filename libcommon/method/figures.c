@@ -391,6 +391,33 @@ static void read_manner(const struct scan *sc, size_t from, size_t pos, size_t *
     }
 }
 
+/* 每吨480元, 每百件4930元: the unit stands before. */
+static void read_per_before(struct str s, size_t from, size_t pos, struct figure *f)
+{
+    static const char *const nouns[] = {"吨", "件",   "台",   "套", "个", "人", "户", "箱",
+                                        "只", "公斤", "千克", "单", "份", "餐", "辆", "米"};
+    static const struct {
+        const char *word;
+        double count;
+    } counts[] = {{"每百", 100}, {"每千", 1000}, {"每万", 1e4}, {"每打", 12}, {"每", 1}};
+
+    while (pos > from && s.p[pos - 1] == ' ')
+        pos--;
+    for (size_t i = 0; i < ARRAY_LEN(nouns); i++) {
+        size_t n = strlen(nouns[i]);
+        if (pos < from + n || !text_at(s, pos - n, nouns[i]))
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(counts); k++) {
+            size_t m = strlen(counts[k].word);
+            if (pos < from + n + m || !text_at(s, pos - n - m, counts[k].word))
+                continue;
+            f->per = counts[k].count;
+            f->per_unit = true;
+            return;
+        }
+    }
+}
+
 static void read_rest(const struct scan *sc, size_t from, size_t pos, size_t *p, struct figure *f)
 {
     static const char *const monthly[] = {"monthly ", "每月",   "月均",   "每个月", "月租",
@@ -404,6 +431,7 @@ static void read_rest(const struct scan *sc, size_t from, size_t pos, size_t *p,
 
     read_manner(sc, from, pos, p, f);
     f->per = 1;
+    read_per_before(sc->s, from, pos, f);
     if ((per = units_per(sc->s, *p, &end)) > 0 && f->unit != FIGURE_YEARS) {
         f->per = per;
         f->per_unit = true;

@@ -62,7 +62,7 @@ static bool is_comparable(enum measure m)
         M_COMPLETE,      M_EBITDA,  M_PROFIT,       M_REVENUE,   M_FREE_CASH,  M_SYNERGY,
         M_UNIT_COST,     M_CHURN,   M_GROWTH,       M_MARKET,    M_PRICE_PAID, M_EXCHANGE,
         M_DISCOUNT_RATE, M_LIFE,    M_MARKET_SHARE, M_HEADCOUNT, M_LEAD_TIME,  M_PROBABILITY,
-        M_TERMINAL,      M_BENEFIT, M_OUTLAY,       M_FEE,       M_DEFECTS};
+        M_TERMINAL,      M_BENEFIT, M_OUTLAY,       M_FEE,       M_DEFECTS,    M_UNIT_PRICE};
 
     for (size_t i = 0; i < ARRAY_LEN(list); i++)
         if (list[i] == m)
@@ -74,7 +74,8 @@ static bool is_comparable(enum measure m)
 static bool needs_option(enum measure m)
 {
     return m == M_BENEFIT || m == M_OUTLAY || m == M_FEE || m == M_LEAD_TIME || m == M_DEFECTS ||
-           m == M_PROBABILITY || m == M_LIFE || m == M_FREE_CASH || m == M_TERMINAL;
+           m == M_PROBABILITY || m == M_LIFE || m == M_FREE_CASH || m == M_TERMINAL ||
+           m == M_UNIT_PRICE;
 }
 
 static bool is_date_period(const char *p)
@@ -467,6 +468,11 @@ static bool has_count(struct str t)
     return count_in(t, &hits, &of);
 }
 
+static bool fires(enum lex list, struct str t)
+{
+    return list == LEX_INSTRUCTION ? lex_instructs(t) : lex_has(list, t);
+}
+
 /* One finding for each segment of the sources for which the word list fires. */
 static void detect_words(struct study *s, enum lex list, const char *code, const char *en,
                          const char *zh, bool no_count)
@@ -474,7 +480,7 @@ static void detect_words(struct study *s, enum lex list, const char *code, const
     for (int i = 0; i < s->sources_count; i++) {
         for (size_t g = 0; g < s->sources[i].segs.count; g++) {
             struct str t = text_of(s, i, g);
-            if (s->sources[i].segs.at[g].kind == SEGMENT_ROW || !lex_has(list, t) ||
+            if (s->sources[i].segs.at[g].kind == SEGMENT_ROW || !fires(list, t) ||
                 (no_count && has_count(t)))
                 continue;
             struct finding *f = add_finding(s, code);

@@ -140,6 +140,23 @@ static bool acquires_all(const struct option *o)
     return acquires(o) && (isnan(o->share) || o->share >= 0.5);
 }
 
+static bool acts(const struct option *o)
+{
+    return o->given && !o->negated && o->kind != OPTION_DO_NOTHING && o->kind != OPTION_DELAY &&
+           o->kind != OPTION_HYBRID;
+}
+
+/* "savings after migration" belongs to each way to migrate. */
+static bool shares_word(const struct study *s, const struct option *o, struct str label)
+{
+    struct terms t = terms_of(s->a, label, true);
+
+    for (int i = 0; i < t.count; i++)
+        if (terms_has(&o->all, t.at[i]))
+            return true;
+    return false;
+}
+
 /* Does a fact without an option of its own fall to option i after all? */
 static bool falls_to(const struct study *s, const struct fact *k, int i)
 {
@@ -152,7 +169,10 @@ static bool falls_to(const struct study *s, const struct fact *k, int i)
         return false;
     if (lex_has(LEX_ACQUIRE, label))
         return acquires_all(o);
-    return sole_action(s) == i;
+    if (sole_action(s) == i)
+        return true;
+    return measures[k->measure].cash == CASH_IN && is_recurring(k) && acts(o) &&
+           shares_word(s, o, label);
 }
 
 /* What an option earns in a year flows in, when the context says it of the option. */
@@ -342,6 +362,32 @@ static void read_target(struct study *s, int i)
     c->series_share = isnan(s->options[i].share) ? 1 : s->options[i].share;
 }
 
+static int horizon_of(const struct study *s, int i, bool any)
+{
+    for (int n = 0; n < s->facts_count; n++) {
+        const struct fact *k = &s->facts[n];
+        bool mine = (k->options & (1u << i)) != 0 || (any && k->options == 0);
+        if (k->measure != M_LIFE || k->origin >= 0 || !mine)
+            continue;
+        if (k->f.unit == FIGURE_YEARS || (k->f.unit == FIGURE_NUMBER && k->f.value >= 1))
+            return (int)MIN(MAX(ceil(k->f.value - 1e-9), 1), CASH_YEARS_MAX);
+    }
+    return 0;
+}
+
+/* When a terminal amount comes: as said, else at the end of the series or of the horizon. */
+static int last_year(const struct study *s, int i, const struct fact *k)
+{
+    const struct cash *c = &s->options[i].cash;
+    int years = horizon_of(s, i, false);
+
+    if (k->f.year_from > 0)
+        return MIN(k->f.year_from, CASH_YEARS_MAX);
+    if (c->series_years >= 1)
+        return c->series_years;
+    return years > 0 ? years : horizon_of(s, i, true);
+}
+
 /* "5 x free cash flow of 2030" or an amount. */
 static void read_terminal(struct study *s, int i)
 {
@@ -361,13 +407,11 @@ static void read_terminal(struct study *s, int i)
         if (multiple && c->series_years >= 1) {
             c->terminal = k->f.value * c->series[c->series_years];
             c->terminal_multiple = k->f.value;
-        } else if (!multiple && (is_money(s, k) || k->table < 0) &&
-                   (k->f.year_from > 0 || c->series_years >= 1)) {
+        } else if (!multiple && (is_money(s, k) || k->table < 0) && last_year(s, i, k) > 0) {
             struct cash_item *item =
                 add_item(c, tr(s, "terminal value", "终值"), "terminal_value", k->f.value, 1, n);
             if (item != NULL)
-                item->from = item->to =
-                    k->f.year_from > 0 ? MIN(k->f.year_from, CASH_YEARS_MAX) : c->series_years;
+                item->from = item->to = last_year(s, i, k);
         }
         return;
     }
@@ -408,19 +452,6 @@ static void add_price(struct study *s, int i)
         if (item != NULL && item->fact < 0 && about_equal(s->facts[n].f.value, o->amount) &&
             is_money(s, &s->facts[n]))
             item->fact = n;
-}
-
-static int horizon_of(const struct study *s, int i, bool any)
-{
-    for (int n = 0; n < s->facts_count; n++) {
-        const struct fact *k = &s->facts[n];
-        bool mine = (k->options & (1u << i)) != 0 || (any && k->options == 0);
-        if (k->measure != M_LIFE || k->origin >= 0 || !mine)
-            continue;
-        if (k->f.unit == FIGURE_YEARS || (k->f.unit == FIGURE_NUMBER && k->f.value >= 1))
-            return (int)MIN(MAX(ceil(k->f.value - 1e-9), 1), CASH_YEARS_MAX);
-    }
-    return 0;
 }
 
 static void set_horizon(struct study *s, int i)
@@ -575,6 +606,15 @@ static double avoidable_part(const struct study *s, const struct fact *k, int *f
     return 0;
 }
 
+/* One price buys one unit; a second source of it is the same price told again. */
+static bool has_price(const struct study *s, const struct cash *c)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->items[i].fact >= 0 && s->facts[c->items[i].fact].measure == M_UNIT_PRICE)
+            return true;
+    return false;
+}
+
 static void add_unit_items(struct study *s, int i, double units)
 {
     struct cash *c = &s->options[i].cash;
@@ -588,7 +628,7 @@ static void add_unit_items(struct study *s, int i, double units)
             continue;
         if (k->allocated)
             value = avoidable_part(s, k, &fact);
-        if (value <= 0)
+        if (value <= 0 || (k->measure == M_UNIT_PRICE && has_price(s, c)))
             continue;
         struct cash_item *item =
             add_item(c, label_of(s, k), measures[k->measure].id, value, -1, fact);

@@ -419,6 +419,22 @@ bool lex_find(enum lex which, struct str text, size_t from, size_t *at, size_t *
     return false;
 }
 
+bool lex_instructs(struct str text)
+{
+    static const char *const roles[] = {"system:", "assistant:", "user:", "系统:"};
+
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+        for (size_t p = 0; p < text.n; p++) {
+            bool opens = p == 0 || text.p[p - 1] == '\n' || strchr("\"'`>*", text.p[p - 1]) != NULL;
+            size_t n = strlen(roles[i]);
+            if ((opens &&
+                 str_ieq((struct str){text.p + p, MIN(n, text.n - p)}, str_of(roles[i]))) ||
+                (text.n - p >= 7 && memcmp(text.p + p, "SYSTEM:", 7) == 0))
+                return true;
+        }
+    return lex_has(LEX_INSTRUCTION, text);
+}
+
 /* A negation within the three words before `at`. */
 static bool is_negated(struct str text, size_t at)
 {

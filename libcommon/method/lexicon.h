@@ -67,6 +67,9 @@ static inline bool lex_has(enum lex which, struct str text)
     return lex_find(which, text, 0, &at, &len);
 }
 
+/* Text that speaks to a program: a word of LEX_INSTRUCTION, or a role ("system:") that opens it. */
+bool lex_instructs(struct str text);
+
 /* How many matches there are; negated ones (a negation within three words before) count in *turned
  * instead when it is given. */
 int lex_count(enum lex which, struct str text, int *turned);

@@ -39,6 +39,9 @@ static const char *const sameness[][8] = {
     {"buy", "bought", "purchas", "outsourc"},
     {"leas", "rent", "rental"},
     {"hir", "recruit", "employ"},
+    {"everyth", "full", "entir", "whol"},
+    {"stay", "keep", "current", "exist"},
+    {"维持", "现状", "现有", "目前"},
     {"sell", "sold", "divest", "dispos", "sale"},
     {"export", "dealer", "distributor"},
 };

@@ -126,8 +126,8 @@ static void from_sentences(struct analysis *an)
             struct str t = {s->sources[i].n.text.p + seg->start, seg->end - seg->start};
             bool concentrated = lex_has(LEX_CONCENTRATED, t);
 
-            if (seg->kind != SEGMENT_SENTENCE || lex_has(LEX_INSTRUCTION, t) ||
-                lex_has(LEX_UNREVIEWED, t) || (!lex_has(LEX_RISK, t) && !concentrated))
+            if (seg->kind != SEGMENT_SENTENCE || lex_instructs(t) || lex_has(LEX_UNREVIEWED, t) ||
+                (!lex_has(LEX_RISK, t) && !concentrated))
                 continue;
             const char *text = text_cut(an->a, arena_strndup(an->a, t.p, t.n), 300);
             struct risk *k = add_risk(an, text, text, 3, 3);

@@ -79,7 +79,6 @@ static void read_one(struct study *s, struct source *src, const cJSON *c)
     src->segs = segments_of(s->a, src->n.text);
     src->rank = rank_of(src, first_line(s->a, src), opening_of(src));
     src->interested = src->rank == RANK_SELLER;
-    src->instructs = lex_has(LEX_INSTRUCTION, src->n.text);
 }
 
 static void join_documents(struct study *s)

@@ -82,7 +82,7 @@ struct source {
     struct norm n;
     struct segments segs;
     enum source_rank rank;
-    bool interested, supplied, instructs;
+    bool interested, supplied;
     int document;   /* index of its document among the different ones */
     int64_t offset; /* of the chunk in its document */
 };

@@ -367,6 +367,54 @@ static void test_analyst__a_budget_that_is_out_ends_the_case(void **state)
     arena_free(b.a);
 }
 
+/* Cases of other shapes than the briefs: what each context says must find its option. */
+static const struct {
+    const char *request, *choice;
+} other_cases[] = {
+    {"{\"query\":\"Should Orbit Air lease two aircraft, buy two, or keep the current fleet?\","
+     "\"decision_type\":\"investment\",\"options\":[\"Lease two aircraft\",\"Buy two aircraft"
+     "\",\"Keep the current fleet\"],\"context\":{\"currency\":\"USD\",\"discount_rate\":\"9%"
+     "\",\"horizon\":\"8 years\",\"lease\":{\"deposit\":\"$3M\",\"lease_rate\":\"$310k a month"
+     "\",\"operating_profit\":\"$6.1M a year\"},\"buy\":{\"purchase_price\":\"$58M\",\"residua"
+     "l_value\":\"$30M in year 8\",\"operating_profit\":\"$6.1M a year\"},\"covenant\":\"debt "
+     "at most 3 times EBITDA\",\"cash_minimum\":\"$10M\"}}",
+     "Lease two aircraft"},
+    {"{\"query\":\"We pay $1.2M a year for data center space. Move to cloud, renegotiate, or s"
+     "tay?\",\"options\":[\"Move to cloud\",\"Renegotiate the lease\",\"Stay as we are\"],\"co"
+     "ntext\":{\"currency\":\"USD\",\"time_horizon\":\"3 years\",\"cloud_migration\":\"$600k\""
+     ",\"cloud_annual_cost\":\"$700k\",\"renegotiated_cost\":\"$1.0M a year\",\"current_cost\""
+     ":\"$1.2M a year\",\"discount_rate\":\"8%\"}}",
+     "Move to cloud"},
+    {"{\"query\":\"Should Tern Bank migrate its core system now, in phases, or not at all this"
+     " year?\",\"decision_type\":\"risk\",\"options\":[\"Migrate everything now\",\"Migrate in"
+     " phases\",\"Do not migrate this year\"],\"context\":{\"currency\":\"EUR\",\"budget\":\"9"
+     "M\",\"full_migration_cost\":\"11M\",\"phased_migration_cost\":\"8M\",\"annual_savings_af"
+     "ter_migration\":\"2.6M\",\"horizon\":\"6 years\",\"discount_rate\":\"9%\"}}",
+     "Migrate in phases"},
+    {"{\"query\":\"Should we build our own scheduling tool, buy the vendor's product, or keep "
+     "the spreadsheets?\",\"decision_type\":\"investment\",\"options\":[\"Build in-house\",\"B"
+     "uy the vendor's product\",\"Keep the spreadsheets\"],\"context\":{\"currency\":\"USD\","
+     "\"discount_rate\":\"10%\",\"horizon\":\"5 years\",\"build\":{\"development_cost\":\"$400"
+     "k\",\"maintenance\":\"$120k a year\",\"savings\":\"$260k a year from year 2\"},\"vendor"
+     "\":{\"implementation\":\"$80k once\",\"licence\":\"$150k a year\",\"savings\":\"$240k a "
+     "year\"}}}",
+     "Buy the vendor's product"},
+};
+
+static void test_analyst__contexts_of_other_shapes_are_understood(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(other_cases); i++) {
+        struct brief_case b;
+
+        decide(&b, other_cases[i].request);
+        assert_true(brief_decide(&b, false, true));
+        assert_string_equal(choice_of(&b), other_cases[i].choice);
+        assert_int_equal(brief_faults(&b), 0);
+        arena_free(b.a);
+    }
+}
+
 static void test_analyst__no_query_is_refused(void **state)
 {
     struct arena *a = arena_new();
@@ -412,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_analyst__own_criteria_replace_the_defaults),
         cmocka_unit_test(test_analyst__the_plan_has_at_most_twelve_steps),
         cmocka_unit_test(test_analyst__results_under_other_ids_are_recognised),
+        cmocka_unit_test(test_analyst__contexts_of_other_shapes_are_understood),
         cmocka_unit_test(test_analyst__a_budget_that_is_out_ends_the_case),
         cmocka_unit_test(test_analyst__no_query_is_refused),
         cmocka_unit_test(test_analyst__another_language_is_answered_in_english_and_said),
