@@ -41,8 +41,9 @@ seal() {
     fi
 }
 
+# A pod that has just started may reach the database only after its network policies are known everywhere.
+wait_for "${CONNECT_SECONDS:-30}" sql -c 'SELECT 1' || die "no database: $(sql -c 'SELECT 1' 2>&1 | head -n 1)"
 if ((DRY_RUN)); then
-    sql -c 'SELECT 1' >/dev/null
     say "would write $BACKUP_DIR/$name.$suffix${WEAVIATE_URL:+, and back up $WEAVIATE_URL}${S3_BUCKET:+, and upload to $S3_BUCKET}"
     exit 0
 fi

@@ -40,6 +40,7 @@ target=${TARGET_DATABASE:-${live}_restore_$stamp}
 [[ $target =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || die "TARGET_DATABASE=$target: letters, digits and _ alone"
 admin=$(url_with_database "$URL" postgres) into=$(url_with_database "$URL" "$target")
 psql_() { psql -X -q -At -v ON_ERROR_STOP=1 "$@"; }
+wait_for "${CONNECT_SECONDS:-30}" psql_ "$admin" -c 'SELECT 1' || die "no server: $(psql_ "$admin" -c 'SELECT 1' 2>&1 | head -n 1)"
 open() {
     if [[ $file == *.enc ]]; then
         openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -pass env:BACKUP_PASSPHRASE -in "$file"
