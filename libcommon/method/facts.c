@@ -177,6 +177,23 @@ static void finish_context_fact(struct walk *w, struct fact *k, struct str value
         k->options = options_named(s, label, NULL);
 }
 
+/* "5.5M a year for 6 years": the amount flows in years 1 to 6. */
+static void spread_years(struct figure *f, size_t count)
+{
+    double years = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (f[i].unit == FIGURE_YEARS && f[i].value >= 1 && f[i].value <= 40)
+            years = f[i].value;
+    for (size_t i = 0; i < count && years > 0; i++) {
+        if (f[i].unit == FIGURE_YEARS || f[i].period[0] == '\0' || f[i].year_from != 0 ||
+            unicode_digit((unsigned char)f[i].period[0]))
+            continue;
+        f[i].year_from = 1;
+        f[i].year_to = (int)ceil(years - 1e-9);
+    }
+}
+
 static void add_text(struct walk *w, const char *text)
 {
     struct study *s = w->s;
@@ -187,6 +204,7 @@ static void add_text(struct walk *w, const char *text)
         n.text = str_of(key_words(s->a, n.text.p));
     size_t count = figures_scan(s->a, n.text, s->lang, &f);
 
+    spread_years(f, count);
     for (size_t i = 0; i < count; i++) {
         struct fact *k = add_fact(s, &f[i]);
         if (k != NULL)

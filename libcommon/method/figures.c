@@ -420,11 +420,12 @@ static void read_per_before(struct str s, size_t from, size_t pos, struct figure
 
 static void read_rest(const struct scan *sc, size_t from, size_t pos, size_t *p, struct figure *f)
 {
-    static const char *const monthly[] = {"monthly ", "每月",   "月均",   "每个月", "月租",
-                                          "月费",     "月收入", "月成本", "月薪",   "月供"};
-    static const char *const yearly[] = {
-        "yearly ", "annual ", "annually ", "每年",   "年均",   "年度", "年收益", "年节省", "年租金",
-        "年费",    "年利润",  "年成本",    "年收入", "年销售", "年薪", "年维护", "年运营"};
+    static const char *const monthly[] = {"monthly ", "每月",   "月均", "每个月", "月租",    "月费",
+                                          "月收入",   "月成本", "月薪", "月供",   "月流失率"};
+    static const char *const yearly[] = {"yearly ", "annual ", "annually ", "每年",     "年均",
+                                         "年度",    "年收益",  "年节省",    "年租金",   "年费",
+                                         "年利润",  "年成本",  "年收入",    "年销售",   "年薪",
+                                         "年维护",  "年运营",  "年流失率",  "年增长率", "年化"};
     size_t end;
     double per;
     const char *period;

@@ -446,7 +446,8 @@ static void add_price(struct study *s, int i)
 
     if (isnan(o->amount) || has_amount(c, o->amount) || outlay)
         return;
-    struct cash_item *item = add_item(c, s->zh ? "对价" : "price", "price", o->amount, -1, -1);
+    int sign = lex_has(LEX_SELLS, str_of(o->name)) ? 1 : -1; /* "Sell it for EUR 4M" */
+    struct cash_item *item = add_item(c, s->zh ? "对价" : "price", "price", o->amount, sign, -1);
     (void)item;
     for (int n = 0; n < s->facts_count; n++)
         if (item != NULL && item->fact < 0 && about_equal(s->facts[n].f.value, o->amount) &&

@@ -347,6 +347,7 @@ static const char *const lists[LEX__MAX][64] = {
                   "sell",   "dispose of", "sale of", "出售",      "转让",
                   "关闭",   "退出",       "终止",    "取消",      "撤出"},
     [LEX_TIMELINE] = {"year", "years", "yr", "t", "period", "年", "年份", "年度", "期数", "期"},
+    [LEX_SELLS] = {"sell", "sale of", "divest", "dispose of", "出售", "转让"},
     [LEX_PREPARED] = {"prepared by", "on behalf of", "commissioned by", "we offer", "our offer",
                       "we can sell", "we, the", "our client", "编制", "受托", "代表", "我司产品"},
     [LEX_ONE_YEAR] = {"a year", "one year", "1 year", "一年"},

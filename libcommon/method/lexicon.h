@@ -42,6 +42,7 @@ enum lex {
     LEX_BUY_IN,
     LEX_IF_NOT,
     LEX_CONCENTRATED,
+    LEX_SELLS,
     LEX_PREPARED,
     LEX_ONE_YEAR,
     LEX_LOSS,

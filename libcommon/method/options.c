@@ -3,6 +3,7 @@
 #include "libcommon/base/compat.h"
 #include "libcommon/method/study.h"
 #include <math.h>
+#include "libcommon/method/dates.h"
 #include "libcommon/method/numbers.h"
 
 #define NAME_MAX_BYTES 500
@@ -41,6 +42,8 @@ static const char *const sameness[][8] = {
     {"hir", "recruit", "employ"},
     {"everyth", "full", "entir", "whol"},
     {"stay", "keep", "current", "exist"},
+    {"extend", "extension"},
+    {"clos", "closur", "shut"},
     {"维持", "现状", "现有", "目前"},
     {"sell", "sold", "divest", "dispos", "sale"},
     {"export", "dealer", "distributor"},
@@ -480,6 +483,45 @@ static void find_parts(struct study *s, int i)
             o->part_of[1] = k;
 }
 
+static bool same_terms(const struct terms *a, const struct terms *b)
+{
+    for (int i = 0; i < a->count; i++)
+        if (!terms_has(b, a->at[i]))
+            return false;
+    return a->count > 0 && a->count == b->count;
+}
+
+static bool names_date(struct str name)
+{
+    char period[16];
+    size_t end;
+    int64_t year;
+
+    for (size_t p = 0; p < name.n; p++) {
+        if (p > 0 && unicode_alnum((unsigned char)name.p[p - 1]))
+            continue;
+        if (date_at(name, p, &end, period))
+            return true;
+        if (name.n - p >= 4 && str_i64((struct str){name.p + p, 4}, &year) == 0 && year > 2000 &&
+            year < 2100)
+            return true;
+    }
+    return false;
+}
+
+/* "Open now" and "Open in 2027" are one deed, the second a delay of it. */
+static void find_delays(struct study *s)
+{
+    for (int i = 0; i < s->options_count; i++)
+        for (int k = 0; k < s->options_count; k++) {
+            struct option *late = &s->options[i], *now = &s->options[k];
+            if (i != k && late->kind == OPTION_GIVEN && now->kind == OPTION_GIVEN &&
+                names_date(late->folded) && !names_date(now->folded) &&
+                same_terms(&late->all, &now->all))
+                late->kind = OPTION_DELAY;
+        }
+}
+
 void options_read(struct study *s)
 {
     bool nothing = false, later = false;
@@ -487,6 +529,7 @@ void options_read(struct study *s)
     from_request(s);
     if (s->given_count == 0)
         from_query(s);
+    find_delays(s);
     for (int i = 0; i < s->options_count; i++) {
         nothing = nothing || s->options[i].kind == OPTION_DO_NOTHING;
         later = later || s->options[i].kind == OPTION_DELAY || s->options[i].kind == OPTION_STAGED;

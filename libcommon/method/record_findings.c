@@ -180,7 +180,7 @@ static void break_even_finding(struct record *r, cJSON *list, int i)
     const struct study *s = r->s;
     const struct valued *v = &r->an->value[i];
 
-    if (isnan(v->margin) || s->options[i].cash.per_unit)
+    if (isnan(v->margin) || v->margin >= 0.995 || s->options[i].cash.per_unit)
         return;
     push_text(
         r, list,

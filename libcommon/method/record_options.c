@@ -198,7 +198,7 @@ void record_sensitivity(struct record *r)
 
     for (int i = 0; i < r->an->flips_count; i++)
         add_sensitivity(r, list, &r->an->flips[i]);
-    if (!isnan(v->margin) && !r->s->options[r->an->choice].cash.per_unit) {
+    if (!isnan(v->margin) && v->margin < 0.995 && !r->s->options[r->an->choice].cash.per_unit) {
         struct flip zero = {
             say(r->s, tr(r->s, "%s (value of zero)", "%s（净现值归零）"), v->driver),
             "assumption",
@@ -224,7 +224,7 @@ static void stop_rules(struct record *r, cJSON *rules)
     const struct valued *v = &r->an->value[r->an->choice];
     int n = answer_of(r->an, "break_even_loss");
 
-    if (!isnan(v->margin) && !s->options[r->an->choice].cash.per_unit)
+    if (!isnan(v->margin) && v->margin < 0.995 && !s->options[r->an->choice].cash.per_unit)
         push_text(
             r, rules,
             cited(r,

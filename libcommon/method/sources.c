@@ -46,6 +46,8 @@ static struct str opening_of(const struct source *src)
 {
     struct str body = src->n.text;
 
+    if (src->segs.count > 0 && src->segs.at[0].kind == SEGMENT_ROW)
+        return STR("");
     body.n = MIN(body.n, HEAD_BYTES);
     while (body.n > 0 && body.n < src->n.text.n &&
            ((unsigned char)src->n.text.p[body.n] & 0xC0) == 0x80)
@@ -57,7 +59,7 @@ static struct str first_line(struct arena *a, const struct source *src)
 {
     struct str line = {src->n.text.p, 0};
 
-    if (src->segs.count > 0)
+    if (src->segs.count > 0 && src->segs.at[0].kind != SEGMENT_ROW) /* a header names columns */
         line = (struct str){src->n.text.p + src->segs.at[0].start,
                             src->segs.at[0].end - src->segs.at[0].start};
     return str_of(arena_printf(a, "%s\n%.*s", src->title, STR_ARG(line)));

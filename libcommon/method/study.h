@@ -132,7 +132,7 @@ struct measure_row {
     const char *id;
     enum cash_class cash;
     const char *en, *zh; /* for texts */
-    const char *words[32];
+    const char *words[44];
 };
 extern const struct measure_row measures[M__MAX];
 
