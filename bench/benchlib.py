@@ -99,6 +99,21 @@ def process(args, **env):
 
 
 @contextlib.contextmanager
+def profile(pid, name):
+    """With PROFILE=1: perf's samples of the process while the block runs, in build/NAME.perf."""
+    if not os.environ.get("PROFILE"):
+        yield
+        return
+    p = subprocess.Popen(["perf", "record", "-q", "--call-graph", "dwarf,4096", "-F", "199", "-o", str(ROOT / f"build/{name}.perf"),
+                          "-p", str(pid)])
+    try:
+        yield
+    finally:
+        p.send_signal(2)
+        p.wait()
+
+
+@contextlib.contextmanager
 def stack(settings=None, **kw):
     s = Stack(settings, **kw)
     try:
