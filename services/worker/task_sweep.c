@@ -12,7 +12,7 @@
 #define STORE_MS 10000
 #define BATCH 100
 #define JOB_GRACE_MS 5000       /* a young job is left to its message */
-#define JOB_AGAIN_MS 30000      /* until it is enqueued once more */
+#define JOB_AGAIN_MS 10000      /* until it is enqueued once more: the message may be lost too */
 #define DOCUMENT_GRACE_MS 30000 /* also the pause between two messages for one document */
 
 struct requeue {
