@@ -132,6 +132,7 @@ def test_network_policies__exactly_the_arrows(base):
     more = render(*SECRET, "--set", "networkPolicy.otlp.enabled=true", "--set", "networkPolicy.kafka.enabled=true",
                   "--set", "networkPolicy.apiInternet=true")
     assert ports(find(more, "NetworkPolicy", "ceoagent-network-policy"), "egress") == [53, 443, 4318, 5432, 6379, 8080]
+    assert all(r.get("to") for o in more if o["kind"] == "NetworkPolicy" for r in o["spec"].get("egress") or []), "to everywhere"
     assert 9092 in ports(find(more, "NetworkPolicy", "ceoagent-worker-network-policy"), "egress")
     assert 9092 not in ports(find(more, "NetworkPolicy", "ceoagent-agent-network-policy"), "egress")
 

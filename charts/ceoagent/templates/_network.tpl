@@ -57,9 +57,10 @@ spec:
 {{- end }}
 {{- end }}
 
+{{/* An empty list of peers would mean the whole world: it means the own namespace here. */}}
 {{- define "ceoagent.arrow" -}}
 {{- if .enabled }}
-- to: {{- toYaml .peers | nindent 4 }}
+- to: {{- toYaml (.peers | default (list (dict "podSelector" dict))) | nindent 4 }}
   ports: [{protocol: TCP, port: {{ .port }}}]
 {{- end }}
 {{- end }}
