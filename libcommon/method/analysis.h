@@ -97,7 +97,7 @@ struct analysis {
     int choice, runner_up;                  /* indexes of options, given ones */
     int rival;                              /* the given option whose value comes nearest; -1 */
     int best_overall;                       /* may be one that was not given */
-    bool close, none_feasible, value_rule;
+    bool close, took_easier, none_feasible, value_rule;
     struct flip flips[16];
     int flips_count;
     struct flip parities[6]; /* where a rival that is worth more loses its lead over the choice */

@@ -134,9 +134,13 @@ void choice_make(struct analysis *an)
     if (second >= 0) {
         bool near = score_of(an, an->choice) - score_of(an, second) <= CLOSE;
         bool unsure = an->acceptability[an->choice] < 0.5;
+        /* Further apart, the second must at least come first under as many weightings. */
+        bool as_often = an->acceptability[second] >= an->acceptability[an->choice];
         an->close = near || unsure;
-        if (an->close && easier(an, second, an->choice))
+        int first = an->choice;
+        if ((near || (unsure && as_often)) && easier(an, second, first))
             an->choice = second;
+        an->took_easier = an->close && easier(an, an->choice, an->choice == first ? second : first);
     }
     an->runner_up = strongest_other(an, open);
     an->rival = nearest_value(an);

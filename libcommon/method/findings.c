@@ -93,7 +93,8 @@ static bool periods_fit(const struct fact *a, const struct fact *b)
         return strncmp(a->f.period, b->f.period, 4) == 0 &&
                (strlen(a->f.period) != strlen(b->f.period) ||
                 strcmp(a->f.period, b->f.period) == 0);
-    return da != db || strcmp(a->f.period, b->f.period) == 0;
+    bool amounts = a->f.unit != FIGURE_RATIO && b->f.unit != FIGURE_RATIO;
+    return da != db || amounts || strcmp(a->f.period, b->f.period) == 0;
 }
 
 /* Of a dated column or row only its last actual value speaks against figures without that date. */
@@ -142,9 +143,24 @@ static bool same_key(const struct study *s, const struct fact *a, const struct f
     return !superseded(s, a, b) && !superseded(s, b, a);
 }
 
+/* Amounts of money by month and by year are compared by year; rates are not, detect_periods is for
+ * those. */
+static double comparable(const struct fact *k)
+{
+    static const struct {
+        const char *period;
+        double times;
+    } rows[] = {{"month", 12}, {"quarter", 4}, {"week", 52}, {"day", 365}};
+
+    for (size_t i = 0; k->f.unit != FIGURE_RATIO && i < ARRAY_LEN(rows); i++)
+        if (strcmp(k->f.period, rows[i].period) == 0)
+            return fabs(k->f.value) * rows[i].times;
+    return fabs(k->f.value);
+}
+
 static double ratio_of(const struct fact *a, const struct fact *b)
 {
-    double x = fabs(a->f.value), y = fabs(b->f.value);
+    double x = comparable(a), y = comparable(b);
 
     return MAX(x, y) / MIN(x, y);
 }

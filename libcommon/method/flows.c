@@ -103,6 +103,10 @@ static bool is_retold(const struct study *s, const struct cash *c, const struct 
     for (int i = 0; i < c->count; i++) {
         const struct cash_item *item = &c->items[i];
         bool yearly = item->to < 0 || item->to > item->from;
+        bool told = item->fact >= 0 && s->facts[item->fact].origin < 0 && k->origin >= 0 &&
+                    s->facts[item->fact].measure == k->measure;
+        if (told && yearly == is_recurring(k)) /* the asker's figure stands for it already */
+            return true;
         bool own_list = item->fact >= 0 && s->facts[item->fact].origin == FROM_CONTEXT &&
                         k->origin == FROM_CONTEXT;
         if (!own_list && yearly == is_recurring(k) &&
@@ -180,8 +184,13 @@ static enum cash_class class_of(const struct fact *k)
 {
     bool earned = k->measure == M_PROFIT || k->measure == M_REVENUE || k->measure == M_EBITDA;
 
-    return earned && k->origin == FROM_CONTEXT && is_recurring(k) ? CASH_IN
-                                                                  : measures[k->measure].cash;
+    bool price = k->measure == M_UNIT_PRICE && !k->f.per_unit && !is_recurring(k);
+
+    if (earned && k->origin == FROM_CONTEXT && is_recurring(k))
+        return CASH_IN;
+    if (price && k->origin == FROM_CONTEXT && k->options != 0) /* of the thing, not of a unit */
+        return CASH_OUTLAY;
+    return measures[k->measure].cash;
 }
 
 static bool is_cash_fact(const struct study *s, const struct fact *k)
@@ -291,7 +300,7 @@ static void read_series(struct study *s, int i)
 
         if (k->row < 0 || !falls_to(s, k, i) || !is_money(s, k) || (!timed && year == 0) ||
             k->attribute || (k->table >= 0 && class == CASH_NONE && k->measure != M_NONE) ||
-            class == CASH_OUTLAY)
+            class == CASH_OUTLAY || (class == CASH_COST && k->table >= 0))
             continue;
         if (line >= 0 && (k->line != line || k->table != table || k->origin != origin))
             continue;
@@ -539,6 +548,7 @@ static void compare_costs(struct study *s)
             return;
         costs += o->given && o->cash.count > 0;
     }
+    s->costs_only = costs >= 2;
     for (int i = 0; i < s->options_count && costs >= 2; i++)
         if (s->options[i].given && s->options[i].cash.count > 0)
             s->options[i].cash.per_unit = true;
@@ -553,7 +563,7 @@ static void drop_baselines(struct study *s)
         known = known || (s->options[i].given && s->options[i].kind == OPTION_DO_NOTHING &&
                           s->options[i].cash.known);
     for (int i = 0; i < s->options_count; i++)
-        if (known || s->states.count > 0)
+        if (known || s->costs_only || s->states.count > 0)
             s->options[i].cash.baseline = false;
 }
 

@@ -146,7 +146,7 @@ static void write_openings(struct record *r, struct buf *b)
             tr(s, "No option given is feasible and undominated; this is the least infeasible.",
                "给定方案均不可行或被占优；此为最接近可行者。"));
     add_sentence(r, b, choice_sentence(r));
-    if (an->close)
+    if (an->close && an->took_easier)
         add_sentence(r, b,
                      say(s,
                          tr(s,
@@ -154,6 +154,10 @@ static void write_openings(struct record *r, struct buf *b)
                             "easier to undo or commits less.",
                             "前两个方案难分高下；因更易撤回或投入更小，倾向%s。"),
                          s->options[an->choice].name));
+    else if (an->close)
+        add_sentence(r, b,
+                     tr(s, "The first two are close: their order depends on the weights.",
+                        "前两个方案接近：排序取决于权重。"));
 }
 
 static void write_values(struct record *r, struct buf *b)

@@ -226,6 +226,7 @@ struct study {
     int findings_count;
     struct missing missing[40];
     int missing_count;
+    bool costs_only; /* nobody speaks of income: options are compared by cost */
     struct quote quotes[16];
     int quotes_count;
     struct quote cited[80]; /* sentences cited in the record */
