@@ -97,6 +97,7 @@ static void make_tools(struct app *app)
         };
     }
     app->tools = tools;
+    app->tools_text.arena = app->arena;
 }
 
 /* --- draining

@@ -36,6 +36,7 @@ struct app {
 
     const struct engine_tool *tools; /* what the model is offered */
     int tool_count;
+    struct engine_tools_text tools_text;
     struct prompts *prompts;
 
     struct map *runs; /* by the 16 bytes of the decision's id */

@@ -84,6 +84,7 @@ static struct engine *make_engine(struct run *r)
     *es = (struct engine_settings){
         .tools = r->app->tools,
         .tool_count = r->app->tool_count,
+        .tools_text = &r->app->tools_text,
         .mode = r->decision.agent_mode,
         .offline_only = strcmp(s->providers, "offline") == 0,
         .no_analyst = strstr(s->providers, "offline") == NULL,

@@ -94,10 +94,18 @@ struct engine_tool {
     bool side_effects;
 };
 
+/* The tools as text for the model, made once a process: some 40 KB, the same for all runs. Zeroed
+ * but for `arena`, which outlives the engines; one thread. */
+struct engine_tools_text {
+    struct arena *arena;
+    struct str plain, planned; /* without and with the strategy's own tool */
+};
+
 struct engine_settings {
     const struct engine_tool *tools;
     int tool_count;
-    const char *mode;  /* requested: auto, react, plan_and_execute, council */
+    struct engine_tools_text *tools_text; /* NULL: each run makes its own */
+    const char *mode;                     /* requested: auto, react, plan_and_execute, council */
     bool no_analyst;   /* the chain has no offline provider: model.analyst is not made */
     bool offline_only; /* the chain is the offline provider alone: agent.mode becomes "offline" */
     int64_t budget_steps, budget_seconds, budget_tokens; /* a step is one model call */

@@ -169,12 +169,11 @@ static void add_own_tools(const struct engine *e, struct buf *b, const struct ta
     arena_free(scratch);
 }
 
-struct str talk_tools(struct engine *e, struct talk *t)
+static struct str make_tools(const struct engine *e, const struct talk *t, struct arena *a)
 {
     struct buf b;
+    struct str text;
 
-    if (t->tools_json.p != NULL || e->s->offline_only)
-        return t->tools_json.p == NULL ? STR("") : t->tools_json;
     buf_init(&b, TEXT_MAX);
     buf_putc(&b, '[');
     for (int i = 0; i < e->s->tool_count; i++)
@@ -183,8 +182,26 @@ struct str talk_tools(struct engine *e, struct talk *t)
                      e->s->tools[i].input_schema);
     add_own_tools(e, &b, t);
     buf_putc(&b, ']');
-    t->tools_json = arena_str(e->a, buf_view(&b));
+    text = arena_str(a, buf_view(&b));
     buf_done(&b);
+    return text;
+}
+
+struct str talk_tools(struct engine *e, struct talk *t)
+{
+    struct engine_tools_text *shared = t->view == NULL ? e->s->tools_text : NULL;
+    struct str *kept;
+
+    if (t->tools_json.p != NULL || e->s->offline_only)
+        return t->tools_json.p == NULL ? STR("") : t->tools_json;
+    if (shared == NULL) {
+        t->tools_json = make_tools(e, t, e->a);
+        return t->tools_json;
+    }
+    kept = e->strategy->tool == NULL ? &shared->plain : &shared->planned;
+    if (kept->p == NULL)
+        *kept = make_tools(e, t, shared->arena);
+    t->tools_json = *kept;
     return t->tools_json;
 }
 
