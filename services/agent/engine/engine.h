@@ -94,7 +94,7 @@ struct engine_tool {
     bool side_effects;
 };
 
-/* The tools as text for the model, made once a process: some 40 KB, the same for all runs. Zeroed
+/* The tools as text for the model, made once a process: over 20 KB, the same for all runs. Zeroed
  * but for `arena`, which outlives the engines; one thread. */
 struct engine_tools_text {
     struct arena *arena;
