@@ -10,10 +10,10 @@ Q       := $(if $(V),,@)
 PKGS     := libevent libevent_openssl libpq hiredis libcurl libcjson rdkafka libssl libcrypto zlib libutf8proc
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Werror
 HARDEN   := -fstack-protector-strong -fPIE
-CPPFLAGS += -I. -D_GNU_SOURCE -DCEO_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS))
+CPPFLAGS += -I. -D_GNU_SOURCE -DCEO_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   += -std=gnu11 -g $(WARN) $(HARDEN)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lhttp_parser -lm
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhttp_parser -lm
 
 CFLAGS_dev      := -O2 -D_FORTIFY_SOURCE=2
 CFLAGS_release  := -O2 -D_FORTIFY_SOURCE=2 -DNDEBUG_LOGS

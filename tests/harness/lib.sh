@@ -81,8 +81,9 @@ pg_start() {
         chmod 600 "$pw"
         cat "$secret" >"$pw"
         [[ $(id -u) != 0 ]] || chown postgres "$pw"
-        as_pg "$PG_BIN/initdb" -D "$dir/" -U postgres -A scram-sha-256 --pwfile="$pw" \
-            -E UTF8 --locale=C.UTF-8 >>"$log" 2>&1 || die "initdb failed, see $log"
+        # By its real path and from a folder that the postgres user can enter.
+        (cd / && as_pg "$PG_BIN/initdb" -D "$(readlink -f "$dir")" -U postgres -A scram-sha-256 --pwfile="$pw" \
+            -E UTF8 --locale=C.UTF-8) >>"$log" 2>&1 || die "initdb failed, see $log"
         rm -f "$pw"
     fi
     (cd / && exec </dev/null >>"$log" 2>&1 && as_pg "$PG_BIN/postgres" -D "$(readlink -f "$dir")" -p "$port" \
