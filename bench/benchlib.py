@@ -104,7 +104,7 @@ def profile(pid, name):
     if not os.environ.get("PROFILE"):
         yield
         return
-    p = subprocess.Popen(["perf", "record", "-q", "--call-graph", "dwarf,4096", "-F", "199", "-o", str(ROOT / f"build/{name}.perf"),
+    p = subprocess.Popen(["perf", "record", "-q", "-g", "-F", "499", "-o", str(ROOT / f"build/{name}.perf"),
                           "-p", str(pid)])
     try:
         yield
