@@ -285,10 +285,11 @@ static void make_home(struct server *s)
 /* --- PostgreSQL --------------------------------------------------------------------------------
  */
 
+/* The whole path as argv[0]: these programs look for each other beside it. */
 static void exec_initdb(struct server *s UNUSED)
 {
-    execl(PG_BIN "initdb", "initdb", "-D", "data", "-A", "trust", "-U", "postgres", "-E", "UTF8",
-          "--locale=C.UTF-8", "-N", (char *)NULL);
+    execl(PG_BIN "initdb", PG_BIN "initdb", "-D", "data", "-A", "trust", "-U", "postgres", "-E",
+          "UTF8", "--locale=C.UTF-8", "-N", (char *)NULL);
 }
 
 static void exec_postgres(struct server *s)
@@ -297,7 +298,7 @@ static void exec_postgres(struct server *s)
 
     snprintf(port, sizeof port, "%d", s->port);
     snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", s->dir);
-    execl(PG_BIN "postgres", "postgres", "-D", "data", "-p", port, "-c", sockets, "-c",
+    execl(PG_BIN "postgres", PG_BIN "postgres", "-D", "data", "-p", port, "-c", sockets, "-c",
           "listen_addresses=127.0.0.1", "-c", "shared_buffers=32MB", "-c", "max_connections=60",
           "-c", pg_fsync ? "fsync=on" : "fsync=off", "-c", "log_min_messages=warning", "-c",
           "autovacuum_naptime=5s", (char *)NULL);
