@@ -24,12 +24,19 @@ if [[ -z ${CEOAGENT_URL:-} ]]; then
     kubectl -n "$namespace" port-forward service/ceoagent-api :80 >"$work/forward" 2>&1 &
     forward=$!
     wait_for 20 grep -q 'Forwarding from 127' "$work/forward" || die "no port: $(<"$work/forward")"
-    port=$(sed -nE 's/^Forwarding from 127\.0\.0\.1:([0-9]+).*/\1/p' "$work/forward" | head -n 1)
+    port=$(sed -nE 's/^Forwarding from 127\.0\.0\.1:([0-9]+).*/\1/p' "$work/forward" | sed -n 1p)
     CEOAGENT_URL=http://127.0.0.1:$port
-    pod=$(kubectl -n "$namespace" get pods -l app=ceoagent-api --field-selector=status.phase=Running -o name | head -n 1)
-    CEOAGENT_API_KEY=$(kubectl -n "$namespace" exec "$pod" -c api -- /usr/bin/ceoagent-api keys create \
-        --name smoke-test --role admin --expires 1h 2>"$work/key" | jq -r .key) ||
-        die "no key: $(<"$work/key")"
+    # A pod of the release before may go at this moment: then another one makes the key.
+    make_key() {
+        local pod
+        pod=$(kubectl -n "$namespace" get pods -l app=ceoagent-api --field-selector=status.phase=Running -o json |
+            jq -r 'first(.items[] | select(.metadata.deletionTimestamp == null).metadata.name)')
+        kubectl -n "$namespace" exec "$pod" -c api -- /usr/bin/ceoagent-api keys create \
+            --name smoke-test --role admin --expires 1h 2>"$work/key.log" | jq -r .key >"$work/key"
+        [[ -s $work/key ]]
+    }
+    wait_for "$SMOKE_SECONDS" make_key || die "no key: $(<"$work/key.log")"
+    CEOAGENT_API_KEY=$(<"$work/key")
 fi
 
 get() { curl -fsS -m 10 "$CEOAGENT_URL$1"; }

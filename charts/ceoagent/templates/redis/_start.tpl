@@ -26,8 +26,18 @@ redis.sh: |
     {{- end }}
   } > /tmp/redis.conf
   {{- if eq .Values.redis.mode "sentinel" }}
-  # Whom the sentinels name is the primary; on the very first start nobody answers, and node 0 is.
-  primary=$(redis-cli -h redis-sentinel -p 26379 sentinel get-master-addr-by-name ceoagent 2>/dev/null | head -n 1 || true)
+  # Whom the sentinels name is the primary. On the very first start nobody answers, and node 0 is; later, a node waits for
+  # their word before it takes itself for the primary.
+  primary=""
+  tries=1
+  [ ! -d /data/appendonlydir ] || tries=20
+  while [ -z "$primary" ] && [ $tries -gt 0 ]; do
+    for i in 0 1 2; do
+      [ -n "$primary" ] || primary=$(timeout 2 redis-cli -h redis-$i.redis-nodes -p 26379 sentinel get-master-addr-by-name ceoagent 2>/dev/null | sed -n 1p)
+    done
+    tries=$((tries - 1))
+    [ -n "$primary" ] || [ $tries = 0 ] || sleep 1
+  done
   primary=${primary:-redis-0.redis-nodes}
   case $primary in
   "$POD_NAME.redis-nodes") ;;
