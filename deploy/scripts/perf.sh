@@ -21,7 +21,7 @@ measure() {
         printf 'next\n'
         printf '%s\n' "$@" 'output = /dev/null' 'write-out = "%{http_code} %{time_total}\\n"' 'max-time = 30'
     done | sed 1d >"$work/config"
-    curl -s --parallel --parallel-max "$PARALLEL" -K "$work/config" >"$work/lines" || true
+    curl -s --parallel --parallel-max "$PARALLEL" -K "$work/config" >"$work/lines" 2>/dev/null || true
     sort -k2,2n "$work/lines" | awk -v name="$name" -v count="$count" '
         { t[NR] = $2 * 1000; sum += t[NR]; if ($1 !~ /^[23]/) bad++ }
         function at(p,   i) { i = int(NR * p + 0.999999); return t[i < 1 ? 1 : i] }
