@@ -29,8 +29,8 @@ lint-deploy: ## helm, Kubernetes schemas, hadolint, actionlint, promtool, amtool
 k8s-lab: ## a real one-node Kubernetes on this machine (root), with metrics, policies and DNS
 	@tests/deploy/k8s-lab
 
-test-k8s: ## install, upgrade, break, roll back and scale the chart on the lab
-	@tests/deploy/k8s
+test-k8s: ## validate, install, upgrade, break, roll back and scale the chart on the lab; Redis modes
+	@tests/deploy/server_dry_run && tests/deploy/k8s && tests/deploy/redis-modes
 
 .PHONY: deploy rollback backup release-notes chart-package ci-kubeconfig ci-secrets perf-cluster
 deploy: ## deploy to a cluster: IMAGE_TAG=v1.0.0 [NAMESPACE=] [ENVIRONMENT=prod|test|dev] [KUBECONFIG_PATH=]
